@@ -1,0 +1,78 @@
+"""What the house needs from outside, as contracts. Adapters live in `storage` and `bus`; `app` picks them.
+
+A backend that is missing or unreachable is an error at start-up, never a silent fall-back.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pushery.core.apps import App, AppDraft
+
+
+class StorageError(Exception):
+    """The registry cannot be opened, read or written. The message is one line for the operator."""
+
+
+class AppStore(Protocol):
+    """The durable registry of apps.
+
+    Every call blocks and may come from any one thread at a time; the caller keeps them off the event loop.
+    Any call may raise `StorageError`.
+    """
+
+    def load(self) -> Sequence[App]:
+        """All apps in order of registration."""
+
+    def add(self, draft: AppDraft) -> App:
+        """Register. When this returns, the app survives kill -9 and loss of power."""
+
+    def remove(self, key: str) -> bool:
+        """Unregister for good. False when no such app was there."""
+
+    def revision(self) -> int:
+        """A number that changes whenever somebody else (another process) has changed the registry."""
+
+    def close(self) -> None:
+        """Let go of the file. No call may follow."""
+
+
+class Bus(Protocol):
+    """How nodes hear each other's publications.
+
+    Order: what one node sends arrives at every other node in that order. Nothing is said about the order between
+    two senders. Loss: an envelope may be lost when a node is unreachable; it never arrives twice.
+    A node does not hear itself.
+    """
+
+    @property
+    def has_peers(self) -> bool:
+        """False when nobody would hear: then the caller need not even encode."""
+
+    def send(self, envelope: bytes) -> None:
+        """Hand over an envelope. Does not block and does not wait for delivery."""
+
+    def attach(self, receive: Callable[[bytes], None]) -> None:
+        """Name the one function that takes envelopes from other nodes."""
+
+
+class Clock(Protocol):
+    """The time, so that tests can hold it still."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+
+    def wall_ms(self) -> int:
+        """Unix time in milliseconds."""
+
+
+class IdSource(Protocol):
+    """Names that nobody can guess."""
+
+    def app_key(self) -> str:
+        """32 lower-case hex characters."""
+
+    def secret(self) -> str:
+        """40 lower-case hex characters."""
+
+    def publication_id(self) -> str:
+        """Unique over all nodes; need not be unguessable, must be cheap."""
