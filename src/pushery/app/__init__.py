@@ -1,1 +1,6 @@
+"""The composition root: the only place that names concrete adapters and puts a server together."""
 
+from pushery.app.application import Application, StartError
+from pushery.app.run import run
+
+__all__ = ["Application", "StartError", "run"]

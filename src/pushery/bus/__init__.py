@@ -1,1 +1,1 @@
-
+"""How nodes talk to each other. One port (`core.ports.Bus`), an adapter per medium."""

@@ -13,7 +13,8 @@ class Request(msgspec.Struct):
 
     `path` and `query` are exactly as sent: not decoded, without the "?" between them. Header names are lower case;
     of a repeated header the values are joined with ", " (RFC 9110 5.3). `version` is "1.0" or "1.1".
-    `peer` is the sender's "ip:port" ("[ip]:port" for IPv6).
+    `peer` is the sender's "ip:port" ("[ip]:port" for IPv6). `upgrade` is true when the sender offers to go on
+    in WebSocket frames: what follows the request on its connection is not another request.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Request(msgspec.Struct):
     version: str = "1.1"
     keep_alive: bool = True
     peer: str = ""
+    upgrade: bool = False
 
     def header(self, name: bytes) -> bytes:
         """The value of the header `name` (lower case), b"" when it was not sent."""

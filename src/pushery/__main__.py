@@ -1,0 +1,5 @@
+"""`python -m pushery` is `pushery`."""
+
+from pushery.cli import main
+
+main()

@@ -1,0 +1,148 @@
+"""One server, put together from its parts."""
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+
+import structlog
+
+from pushery.app import tls
+from pushery.app.system import listening_sockets
+from pushery.bus.memory import MemoryBus
+from pushery.config import Settings
+from pushery.core.hub import Hub
+from pushery.core.ports import StorageError
+from pushery.core.stats import Stats
+from pushery.dialects.gopusher import GoPusher, GoPusherOptions
+from pushery.node import Node
+from pushery.node.registry import Registry
+from pushery.node.system import SystemClock, SystemIds
+from pushery.server.operations import Operations
+from pushery.server.router import Router
+from pushery.server.server import Server, new_wheel
+from pushery.server.shared import Shared, Timeouts
+from pushery.storage import open_app_store
+from pushery.wire.http import HttpLimits
+from pushery.wire.replies import ReplyEncoder
+
+log = structlog.get_logger("pushery.app")
+
+_WATCH_REGISTRY_S = 1.0
+
+
+class StartError(Exception):
+    """The server cannot start. The message is one line for the operator."""
+
+
+@dataclass
+class _Running:
+    """What exists between start and stop."""
+
+    server: Server
+    shared: Shared
+    gopusher: GoPusher
+    tls: ssl.SSLContext | None
+    watching: asyncio.Task[None]
+
+
+class Application:
+    """A server that can be started, told to take in changed settings, and stopped. Needs a running event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.port = 0
+        """The port it listens on, once started."""
+        self._running: _Running | None = None
+        self._registry: Registry | None = None
+
+    async def start(self) -> None:
+        """Open the registry and listen. Raises StartError."""
+        try:
+            context = self._tls_context()
+            sockets = self._bind()
+            self._registry = Registry(open_app_store(self.settings.sqldir, self.settings.secret_key))
+        except StorageError as error:
+            raise StartError(str(error)) from error
+        self.port = int(sockets[0].getsockname()[1])
+        self._running = self._assemble(self._registry, context)
+        await self._running.server.start(sockets, self.settings.backlog, context)
+
+    async def stop(self) -> None:
+        """Stop in order, within `shutdown_timeout`."""
+        if self._running is not None:
+            self._running.watching.cancel()
+            await self._running.server.stop(self.settings.shutdown_timeout)
+        if self._registry is not None:
+            self._registry.close()
+
+    def apply(self, settings: Settings) -> None:
+        """Take in the settings that may change while running; the certificate is read anew in any case."""
+        running = self._running
+        assert running is not None
+        self.settings = settings
+        running.gopusher.options = _gopusher_options(settings)
+        running.shared.cors_origins = frozenset(settings.cors_origins)
+        running.shared.trusted_proxies = settings.trusted_networks
+        if running.tls is not None:
+            try:
+                tls.renew(running.tls, settings.tls_certificate, settings.tls_key)
+            except OSError as error:
+                log.error("certificate_unusable", error=str(error), kept="the one in use")
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        settings = self.settings
+        if not settings.tls_certificate:
+            return None
+        try:
+            return tls.server_context(settings.tls_certificate, settings.tls_key)
+        except OSError as error:
+            raise StartError(f"tls_certificate and tls_key cannot be used: {error}") from error
+
+    def _bind(self) -> list[socket.socket]:
+        address = self.settings.address
+        try:
+            return listening_sockets(address)
+        except OSError as error:
+            raise StartError(f"cannot listen on {address}: {error.strerror or error}") from error
+
+    def _assemble(self, registry: Registry, context: ssl.SSLContext | None) -> _Running:
+        settings, clock, stats = self.settings, SystemClock(), Stats()
+        loop = asyncio.get_running_loop()
+        hub = Hub(fanout_slice=settings.fanout_slice, standing_patterns=settings.standing_patterns)
+        node = Node(registry=registry, hub=hub, bus=MemoryBus(), clock=clock, ids=SystemIds(), stats=stats)
+        gopusher = GoPusher(_gopusher_options(settings), registry.apps)
+        operations = Operations(stats, hub, per_app=settings.metrics_per_app, is_ready=lambda: not shared.draining)
+        shared = Shared(
+            loop=loop,
+            node=node,
+            stats=stats,
+            router=Router([*gopusher.routes(), *operations.routes()]),
+            wheel=new_wheel(clock.monotonic),
+            replies=ReplyEncoder(clock.wall_ms() // 1000),
+            http_limits=HttpLimits(settings.max_header_bytes, settings.max_body_bytes),
+            timeouts=_timeouts(settings),
+            outbox_limit=settings.outbox_limit,
+            compress_from=settings.compression_min_bytes if settings.compression else None,
+            cors_origins=frozenset(settings.cors_origins),
+            trusted_proxies=settings.trusted_networks,
+        )
+        watching = loop.create_task(node.watch_registry(_WATCH_REGISTRY_S))
+        return _Running(Server(shared, clock.wall_ms, clock.monotonic), shared, gopusher, context, watching)
+
+
+def _gopusher_options(settings: Settings) -> GoPusherOptions:
+    return GoPusherOptions(
+        settings.auth_account, settings.auth_password, settings.mask_passwords, settings.message_limit
+    )
+
+
+def _timeouts(settings: Settings) -> Timeouts:
+    return Timeouts(
+        header=settings.header_timeout,
+        body=settings.body_timeout,
+        keepalive=settings.keepalive_timeout,
+        ping_idle=settings.ping_idle,
+        ping_timeout=settings.ping_timeout,
+        close=settings.close_timeout,
+    )

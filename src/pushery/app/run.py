@@ -1,0 +1,84 @@
+"""A server as a process: signals, logs, and the way from start to exit."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import structlog
+import uvloop
+
+from pushery.app.application import Application, StartError
+from pushery.app.logs import LogOutput, configure_logs
+from pushery.app.system import raise_descriptor_limit, settle_collector
+from pushery.config import ConfigError, Settings, reloaded
+
+log = structlog.get_logger("pushery.app")
+
+
+def run(settings: Settings, reload: Callable[[], Settings], started: Callable[[Application], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartError.
+
+    `reload` loads the settings anew, on SIGHUP; it may raise ConfigError. `started` is called once clients are welcome.
+    """
+    try:
+        output = configure_logs(settings)
+    except OSError as error:
+        raise StartError(f"logdir {settings.logdir!r} cannot be opened: {error.strerror or error}") from error
+    uvloop.run(_serve(settings, output, reload, started))
+
+
+async def _serve(
+    settings: Settings, output: LogOutput, reload: Callable[[], Settings], started: Callable[[Application], None]
+) -> None:
+    descriptors = raise_descriptor_limit()
+    application = Application(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_stray_error)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, stopping, number)
+    await application.start()
+    loop.add_signal_handler(signal.SIGHUP, _reload, application, output, reload)
+    settle_collector()
+    log.info(
+        "listening", address=str(settings.address), port=application.port, descriptors=descriptors, pid=os.getpid()
+    )
+    started(application)
+    await stopping.wait()
+    log.info("stopping", timeout_s=settings.shutdown_timeout)
+    await application.stop()
+    log.info("stopped")
+
+
+def _stop(stopping: asyncio.Event, number: int) -> None:
+    if stopping.is_set():
+        log.warning("stopped_at_once", signal=signal.Signals(number).name)
+        os._exit(1)
+    stopping.set()
+
+
+def _reload(application: Application, output: LogOutput, reload: Callable[[], Settings]) -> None:
+    """Reopen the log, and take in what may change without a restart. Whatever cannot be read leaves all as it was."""
+    try:
+        output.reopen()
+        settings, need_restart = reloaded(application.settings, reload())
+    except ConfigError as error:
+        log.error("reload_refused", problems=error.problems)
+        return
+    except OSError as error:
+        log.error("reload_refused", problems=[str(error)])
+        return
+    application.apply(settings)
+    log.info("reloaded", need_restart=need_restart)
+
+
+def _log_stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Errors that no code of ours was there to catch: a peer's broken TLS or connection, or a defect."""
+    error = context.get("exception")
+    if isinstance(error, OSError):  # ssl.SSLError is one
+        log.info("connection_broken", error=str(error))
+    elif isinstance(error, BaseException):
+        log.error("unexpected_error", message=context.get("message"), exc_info=error)
+    else:
+        log.error("unexpected_error", message=context.get("message"))

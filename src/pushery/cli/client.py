@@ -1,0 +1,121 @@
+"""`pushery push` and `pushery listen`: a developer's first two tools, against a server that runs."""
+
+import base64
+import contextlib
+import json
+import os
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote, urlencode, urlsplit
+
+import typer
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.sync.client import connect
+
+from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail
+from pushery.config import ConfigError, Settings, load
+
+_TIMEOUT_S = 10.0
+
+AppKey = Annotated[str, typer.Argument(help="The key of the app.")]
+Url = Annotated[str, typer.Option(help="The server, such as https://push.example.com; else the config's address.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Accept any TLS certificate.")]
+
+
+def push(
+    app_key: AppKey,
+    content: Annotated[str, typer.Argument(help="The message; '-' reads it from standard input.")],
+    tag: Annotated[str, typer.Option(help="An RE2 pattern: only clients whose tag it matches receive.")] = "",
+    url: Url = "",
+    auth: Annotated[str, typer.Option(help="account:password; else the super admin of the config.")] = "",
+    insecure: Insecure = False,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Push a message to all clients of an app, or to those whose tag a pattern matches."""
+    if not auth:
+        settings = load_or_fail(config, {})
+        auth = f"{settings.auth_account}:{settings.auth_password}"
+    text = sys.stdin.read() if content == "-" else content
+    request = urllib.request.Request(  # noqa: S310  # the scheme is checked by _base_url
+        f"{_base_url(url, config)}/api/push/{quote(app_key, safe='')}",
+        data=urlencode({"content": text, "user_tag": tag}).encode(),
+        headers={"Authorization": "Basic " + base64.b64encode(auth.encode()).decode()},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S, context=_tls(insecure)) as reply:  # noqa: S310
+            total = json.load(reply)["total"]
+    except urllib.error.HTTPError as error:
+        fail(_reason(error))
+    except (OSError, ValueError, KeyError) as error:
+        fail(f"no answer from {request.full_url}: {getattr(error, 'reason', error)}")
+    typer.echo(f"sent to {total} client{'' if total == '1' else 's'}")
+
+
+def listen(
+    app_key: AppKey,
+    user_tag: Annotated[str, typer.Argument(help="The tag to connect with.")],
+    url: Url = "",
+    count: Annotated[int, typer.Option(min=0, help="End after so many messages; 0 goes on until Ctrl-C.")] = 0,
+    insecure: Insecure = False,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Connect as a client and print each message as it comes, one a line."""
+    base = _base_url(url, config)
+    address = f"ws{base.removeprefix('http')}/ws/{quote(app_key, safe='')}/{quote(user_tag, safe='')}"
+    context = _tls(insecure) if address.startswith("wss:") else None
+    received = 0
+    try:
+        with connect(address, ssl=context, open_timeout=_TIMEOUT_S, max_size=None) as socket:
+            typer.echo(f"connected as {user_tag}", err=True)
+            for message in socket:
+                typer.echo(message)
+                sys.stdout.flush()
+                received += 1
+                if received == count:
+                    return
+            fail("the server closed the connection")
+    except InvalidStatus as error:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            fail(json.loads(error.response.body or b"")["error"]["message"])
+        fail(f"refused with status {error.response.status_code}")
+    except ConnectionClosed as error:
+        close = error.rcvd
+        fail(f"closed by the server: {close.code} {close.reason}".rstrip() if close else "the connection was lost")
+    except (OSError, InvalidHandshake) as error:
+        fail(f"cannot connect to {address}: {error}")
+
+
+def _base_url(url: str, config: Path) -> str:
+    """`url` without a trailing slash, or else where the configured server listens on this machine."""
+    if url:
+        if urlsplit(url).scheme not in ("http", "https"):
+            fail(f"--url takes http://... or https://..., not {url!r}", code=MISUSED)
+        return url.rstrip("/")
+    settings = Settings()
+    with contextlib.suppress(ConfigError):
+        settings = load(config, os.environ, {})
+    host = settings.address.host
+    if host in ("", "0.0.0.0", "::"):  # noqa: S104  # where it listens on all, we ask this machine
+        host = "localhost"
+    scheme = "https" if settings.tls_certificate else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.address.port}"
+
+
+def _tls(insecure: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """What the server says is wrong."""
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"refused with status {error.code}"

@@ -1,0 +1,96 @@
+"""The commands that run and configure a server."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import typer
+
+import pushery
+from pushery.app import Application, StartError, run
+from pushery.cli.apps import apps
+from pushery.cli.client import listen, push
+from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail, takes_settings
+from pushery.config import Settings, check_warnings, load, render_default_config
+from pushery.config import check as check_world
+
+app = typer.Typer(
+    help="Pushery, a realtime push server: clients connect by WebSocket, backends push over HTTP.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(apps, name="app")
+app.command()(push)
+app.command()(listen)
+
+
+@app.command()
+@takes_settings
+def start(config: Path, flags: dict[str, object]) -> None:
+    """Run the server until SIGTERM or Ctrl-C; a second signal stops it at once, SIGHUP reads the configuration anew."""
+    settings = load_or_fail(config, flags)
+    problems = check_world(settings)
+    if problems:
+        fail(*problems, code=MISUSED)
+    for warning in check_warnings(settings, config):
+        typer.echo(f"pushery: warning: {warning}", err=True)
+    try:
+        run(
+            settings,
+            reload=lambda: load(config, os.environ, flags),
+            started=lambda application: _say_where(application, config),
+        )
+    except StartError as error:
+        fail(str(error), code=MISUSED)
+
+
+def _say_where(application: Application, config: Path) -> None:
+    settings = application.settings
+    host, port = settings.address.host or "localhost", application.port
+    host = f"[{host}]" if ":" in host else host
+    secure = "s" if settings.tls_certificate else ""
+    typer.echo(
+        f"Pushery {pushery.__version__} listens on http{secure}://{host}:{port}\n"
+        f"  clients   ws{secure}://{host}:{port}/ws/APP_KEY/USER_TAG\n"
+        f"  API       http{secure}://{host}:{port}/api/...   admin '{settings.auth_account}', password in {config}\n"
+        f"  metrics   http{secure}://{host}:{port}/metrics\n"
+        f"  registry  {settings.sqldir}"
+    )
+    sys.stdout.flush()
+
+
+@app.command()
+def init(config: Config = DEFAULT_CONFIG) -> None:
+    """Write a commented configuration file with a random admin password. An existing file is left alone."""
+    text = render_default_config(secrets.token_urlsafe(18))
+    try:
+        descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        fail(f"{config} is there already; remove it first, or name another file with --config", code=MISUSED)
+    except OSError as error:
+        fail(f"{config} cannot be written: {error.strerror}", code=MISUSED)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    typer.echo(f"Wrote {config}: the admin account is 'admin', its password is in the file.")
+
+
+@app.command()
+@takes_settings
+def check(config: Path, flags: dict[str, object]) -> None:
+    """Say everything that is wrong with a configuration, without starting anything."""
+    settings: Settings = load_or_fail(config, flags)
+    for warning in check_warnings(settings, config):
+        typer.echo(f"pushery: warning: {warning}", err=True)
+    problems = check_world(settings)
+    if problems:
+        fail(*problems, code=MISUSED)
+    typer.echo(f"{config} is fine.")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(pushery.__version__)

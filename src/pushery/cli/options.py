@@ -1,0 +1,65 @@
+"""Options that several commands take, and the settings they lead to."""
+
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from pushery.config import SETTINGS, ConfigError, Settings, load
+
+DEFAULT_CONFIG: Final = Path("default.json")
+FAILED: Final = 1
+MISUSED: Final = 2
+
+Config = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="PUSHERY_CONFIG", help="The configuration file.", show_default=True),
+]
+
+
+def fail(*messages: str, code: int = FAILED) -> NoReturn:
+    """End the command: each message is a line on standard error."""
+    for message in messages:
+        typer.echo(f"pushery: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def load_or_fail(config: Path, flags: dict[str, object]) -> Settings:
+    """The settings; every problem with them is shown, and the exit code is 2."""
+    try:
+        return load(config, os.environ, flags)
+    except ConfigError as error:
+        fail(*error.problems, code=MISUSED)
+
+
+def takes_settings(command: Callable[[Path, dict[str, object]], None]) -> Callable[..., None]:
+    """Give a command `--config` and a flag for every setting; it is called with the file and the flags that were
+    given.
+    """
+
+    def run(config: Path, **flags: object) -> None:
+        command(config, {name: value for name, value in flags.items() if value is not None})
+
+    parameters = [
+        inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=DEFAULT_CONFIG, annotation=Config)
+    ]
+    for setting in SETTINGS:
+        option: Any = typer.Option(
+            setting.flag,
+            help=setting.help.partition("\n")[0],
+            metavar=setting.python_type.__name__.upper(),
+            rich_help_panel="Settings (they beat the environment and the file)",
+        )
+        parameters.append(
+            inspect.Parameter(
+                setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, option]
+            )
+        )
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__doc__ = command.__doc__
+    run.__name__ = command.__name__
+    return run

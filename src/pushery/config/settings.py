@@ -1,0 +1,250 @@
+"""Every setting of the server, each declared once: the typed field is the declaration.
+
+To add a setting, add a field: the file's key, the environment variable, the flag, the template and the
+reference follow from it. Nothing is read or checked here, the loader and `check` do that. Invariant: a secret
+is never in `repr`.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pushery.config.address import (
+    Address,
+    Network,
+    check_account,
+    check_origin,
+    decode_secret_key,
+    parse_listen,
+    parse_network,
+)
+from pushery.config.declaration import About, Setting, declarations
+from pushery.config.kinds import HOUR, KIB, MIB, MINUTE, Choice, Count, Seconds, Size, Switch, Text, Words
+
+Environment = Literal["DEBUG", "DEVELOPMENT", "PRODUCTION"]
+LogFormat = Literal["auto", "console", "json"]
+LogLevel = Literal["debug", "info", "warning"]
+
+_README: Final = "GoPusher's README"
+_LOG_LEVELS: Final[dict[Environment, LogLevel]] = {
+    "DEBUG": "debug",
+    "DEVELOPMENT": "info",
+    "PRODUCTION": "warning",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Settings:
+    """All settings, loaded. Sizes are in bytes, times in seconds."""
+
+    # Laid out by hand: type and kind, prose, marks, default.
+    # fmt: off
+    auth_account: Annotated[str, Text("a name", check=check_account), About(
+        "The super admin's account name: who may register apps and call every route.",
+        required=True, reload=True,
+    )] = ""
+
+    auth_password: Annotated[str, Text("a password"), About(
+        "The super admin's password. `pushery init` draws a random one.",
+        secret=True, required=True, reload=True,
+    )] = ""
+
+    environment: Annotated[Environment, Choice(("DEBUG", "DEVELOPMENT", "PRODUCTION")), About(
+        "How much is logged: DEBUG logs from level debug up, DEVELOPMENT from info, PRODUCTION from "
+        "warning.",
+        origin="ours: a first start should say what it does", reload=True,
+    )] = "DEVELOPMENT"
+
+    logdir: Annotated[str, Text('"console", a file or a directory'), About(
+        "Where the log goes: `console` is standard error; a directory (one that exists, or a path that "
+        "ends in `/`) gets a `pushery.log`; any other path is the log file itself.",
+        origin="ours: what containers and supervisors collect",
+    )] = "console"
+
+    listen: Annotated[str, Text('"host:port"', check=parse_listen), About(
+        "The address to listen on: `:8001` is port 8001 of every interface, IPv4 and IPv6; "
+        "`127.0.0.1:8001` and `[::1]:8001` are reachable from this machine only. Port 0 takes any free "
+        "port.",
+        origin=_README,
+    )] = ":8001"
+
+    sqldir: Annotated[str, Text("a path"), About(
+        "The SQLite file that holds the registered apps. It is made when missing; its directory must "
+        "exist.",
+        origin=_README,
+    )] = "./appdata.sqlite"
+
+    secret_key: Annotated[str, Text("a key", empty=True), About(
+        "The key that seals the apps' passwords and secrets in the database: 32 bytes in base64, as "
+        "`openssl rand -base64 32` prints them. Empty: a key file beside the database, made at the "
+        "first start.",
+        origin="ours: nothing to set up for one server", secret=True,
+    )] = ""
+
+    mask_passwords: Annotated[bool, Switch(), About(
+        "Whether app-list masks the apps' passwords. Off, it shows them, as GoPusher's documents say it "
+        "does.",
+        origin=_README, reload=True,
+    )] = False
+
+    log_format: Annotated[LogFormat, Choice(("auto", "console", "json")), About(
+        "How a line of the log looks: `console` is key=value for people, `json` is one JSON object a "
+        "line, `auto` is console on a terminal and json elsewhere.",
+    )] = "auto"
+
+    tls_certificate: Annotated[str, Text("a path", empty=True), About(
+        "The PEM file with the TLS certificate and its chain. Together with `tls_key` it turns TLS on; "
+        "empty, the server speaks plain HTTP. A renewed pair comes into use on reload; turning TLS on "
+        "or off needs a restart.",
+        origin="ours: TLS usually ends at a proxy", reload=True,
+    )] = ""
+
+    tls_key: Annotated[str, Text("a path", empty=True), About(
+        "The PEM file with the private key of `tls_certificate`, not encrypted.",
+        origin="ours: TLS usually ends at a proxy", reload=True,
+    )] = ""
+
+    cors_origins: Annotated[tuple[str, ...], Words("origins", check_origin), About(
+        "The origins whose pages may call the HTTP API from a browser, such as `https://example.org`; "
+        "`*` is any. Empty: no CORS headers are sent.",
+        origin="ours: closed until opened", reload=True,
+    )] = ()
+
+    trusted_proxies: Annotated[tuple[str, ...], Words("IP addresses or networks", parse_network), About(
+        "The proxies, as addresses or networks such as `10.0.0.0/8`, whose X-Forwarded-For is believed. "
+        "Empty: a client's address is that of its connection.",
+        origin="ours: a header that anybody can send is not believed", reload=True,
+    )] = ()
+
+    max_header_bytes: Annotated[int, Size(1 * KIB, 1 * MIB), About(
+        "How long a request's line and headers may be in all; a longer head is answered with 431.",
+        origin="Node.js's `--max-http-header-size`",
+    )] = 16 * KIB
+
+    max_body_bytes: Annotated[int, Size(1 * KIB, 1024 * MIB), About(
+        "How long a request's body may be, and with it the content of a push; a longer one is answered "
+        "with 413.",
+        origin="nginx's `client_max_body_size`",
+    )] = 1 * MIB
+
+    header_timeout: Annotated[float, Seconds(0.1, HOUR), About(
+        "How long a request's line and headers may take to arrive in full.",
+        origin="HAProxy's usual `timeout http-request`",
+    )] = 10.0
+
+    body_timeout: Annotated[float, Seconds(0.1, HOUR), About(
+        "How long a request's whole body may take to arrive.",
+        origin="ours: 1 MiB in that time is slower than any backend's network",
+    )] = 30.0
+
+    keepalive_timeout: Annotated[float, Seconds(0.1, 24 * HOUR), About(
+        "How long a connection may stay idle between two HTTP requests.",
+        origin="nginx's `keepalive_timeout`",
+    )] = 75.0
+
+    message_limit: Annotated[int, Size(1, 16 * MIB), About(
+        "How long a message from a GoPusher client may be. What these clients send is read and dropped; "
+        "a longer message closes the socket with 1009.",
+        origin="GoPusher",
+    )] = 512
+
+    outbox_limit: Annotated[int, Size(1 * KIB, 1024 * MIB), About(
+        "How much may wait for one slow socket; past it the socket is closed with 4101.",
+        origin="Centrifugo's client queue",
+    )] = 1 * MIB
+
+    ping_idle: Annotated[float, Seconds(0.1, 24 * HOUR), About(
+        "How long a socket may be silent before the server sends it a ping.",
+        origin="GoPusher, nine tenths of a minute",
+    )] = 54.0
+
+    ping_timeout: Annotated[float, Seconds(0.1, HOUR), About(
+        "How long after a ping its pong may take; then the socket is closed. With `ping_idle` it makes "
+        "60 seconds, after which a vanished client is noticed.",
+        origin="GoPusher, a tenth of a minute",
+    )] = 6.0
+
+    close_timeout: Annotated[float, Seconds(0.1, 10 * MINUTE), About(
+        "How long a socket that was sent a close may take to answer it; then the connection is cut.",
+        origin="ours: a few round trips of the slowest network",
+    )] = 5.0
+
+    shutdown_timeout: Annotated[float, Seconds(0.1, HOUR), About(
+        "How long open sockets and running requests may take to end when the server stops; then they "
+        "are cut.",
+        origin="the grace of `docker stop`",
+    )] = 10.0
+
+    compression: Annotated[bool, Switch(), About(
+        "Whether permessage-deflate is accepted from clients that offer it.",
+        origin="ours: one compression serves every receiver of a push",
+    )] = True
+
+    compression_min_bytes: Annotated[int, Size(0, 1024 * MIB), About(
+        "Messages shorter than this go out uncompressed: deflate gains little on them.",
+    )] = 256
+
+    fanout_slice: Annotated[int, Count(1, 1_000_000), About(
+        "How many sockets a push is written to before other work gets its turn. Lower it for steadier "
+        "latency beside huge broadcasts, raise it for throughput.",
+        origin="measured: 4,096 writes at 7 microseconds hold the loop for about 30 ms",
+    )] = 4096
+
+    standing_patterns: Annotated[int, Count(0, 1_000_000), About(
+        "How many tag patterns of each app are remembered together with the sockets they match.",
+    )] = 1024
+
+    metrics_per_app: Annotated[bool, Switch(), About(
+        "Whether the metrics count each app apart. With thousands of apps that makes as many time "
+        "series.",
+        origin="ours: few series until asked for more",
+    )] = False
+
+    backlog: Annotated[int, Count(1, 65535), About(
+        "How many connections may wait for the server to accept them. The system may hold it lower, on "
+        "Linux by `net.core.somaxconn`.",
+        origin="Linux's default `net.core.somaxconn`",
+    )] = 4096
+
+    # fmt: on
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{setting.name}={'***' if setting.secret and value else repr(value)}"
+            for setting in SETTINGS
+            for value in (getattr(self, setting.name),)
+        )
+        return f"Settings({', '.join(shown)})"
+
+    @property
+    def address(self) -> Address:
+        """Where to listen."""
+        return parse_listen(self.listen)
+
+    @property
+    def log_level(self) -> LogLevel:
+        """The lowest level that is logged."""
+        return _LOG_LEVELS[self.environment]
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """The networks of the trusted proxies."""
+        return tuple(parse_network(text) for text in self.trusted_proxies)
+
+    @property
+    def secret_key_bytes(self) -> bytes | None:
+        """The sealing key; None when a file beside the database holds it. Raises `ValueError` if bad."""
+        return decode_secret_key(self.secret_key) if self.secret_key else None
+
+
+SETTINGS: Final[tuple[Setting, ...]] = declarations(Settings)
+
+
+def reloaded(running: Settings, loaded: Settings) -> tuple[Settings, list[str]]:
+    """What SIGHUP makes of them: the settings to go on with, and the names whose change needs a restart."""
+    fixed = {setting.name for setting in SETTINGS if not setting.about.reload}
+    if bool(running.tls_certificate) != bool(loaded.tls_certificate):
+        fixed |= {"tls_certificate", "tls_key"}  # the pair may be renewed, but not turned on or off
+    changed = [s.name for s in SETTINGS if getattr(running, s.name) != getattr(loaded, s.name)]
+    taken = {name: getattr(loaded, name) for name in changed if name not in fixed}
+    return dataclasses.replace(running, **taken), [name for name in changed if name in fixed]

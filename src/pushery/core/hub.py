@@ -1,0 +1,69 @@
+"""Who is online: for every app, its sockets, their tags, and the way to all of them.
+
+The hub knows no transport and no dialect. It is plain synchronous code on dictionaries, so whatever happens between two
+turns of the event loop happens at once: totals are exact because nobody can come or go while a push is being counted.
+"""
+
+from collections.abc import Collection
+
+from pushery.core.audience import Audience, Write
+from pushery.core.fanout import FanOut
+from pushery.core.tags import TagIndex
+
+
+class Crowd:
+    """Everybody online in one app. A subscriber is in `everyone` and under exactly one tag."""
+
+    __slots__ = ("everyone", "fanout", "messages_out", "pushes", "tags")
+
+    def __init__(self, *, fanout_slice: int, standing_patterns: int) -> None:
+        self.everyone: Audience = {}
+        self.tags = TagIndex(standing_patterns)
+        self.fanout = FanOut(fanout_slice)
+        self.pushes = 0
+        self.messages_out = 0
+
+    def join(self, tag: str, subscriber: object, write: Write) -> None:
+        """Count `subscriber` in: from now on it gets what is pushed to all and to its tag."""
+        self.everyone[subscriber] = write
+        self.tags.join(tag, subscriber, write)
+
+    def leave(self, tag: str, subscriber: object) -> None:
+        """Count it out; harmless when it has left already."""
+        if self.everyone.pop(subscriber, None) is not None:
+            self.tags.leave(tag, subscriber)
+
+    def redirect(self, tag: str, subscriber: object, write: Write) -> None:
+        """Send what is for `subscriber` elsewhere from now on: to its outbox, or back to its transport."""
+        if subscriber in self.everyone:
+            self.everyone[subscriber] = write
+            self.tags.audiences[tag][subscriber] = write
+
+    def select(self, pattern: str | None) -> Collection[Audience]:
+        """The audiences of a push: of all tags that `pattern` matches, or everyone. Raises PatternError."""
+        return (self.everyone,) if pattern is None else self.tags.select(pattern)
+
+
+class Hub:
+    """The crowds of all apps of this node, by app key."""
+
+    __slots__ = ("_standing_patterns", "crowds", "fanout_slice")
+
+    def __init__(self, *, fanout_slice: int, standing_patterns: int) -> None:
+        self.fanout_slice = fanout_slice
+        self._standing_patterns = standing_patterns
+        self.crowds: dict[str, Crowd] = {}
+
+    def crowd(self, app_key: str) -> Crowd:
+        """The crowd of an app, an empty one when nobody has come yet."""
+        crowd = self.crowds.get(app_key)
+        if crowd is None:
+            crowd = self.crowds[app_key] = Crowd(
+                fanout_slice=self.fanout_slice, standing_patterns=self._standing_patterns
+            )
+        return crowd
+
+    def drop(self, app_key: str) -> list[object]:
+        """Forget an app; returns who was online, for the caller to close."""
+        crowd = self.crowds.pop(app_key, None)
+        return [] if crowd is None else list(crowd.everyone)

@@ -1,0 +1,57 @@
+"""What a backend wants delivered, and the form it takes between nodes."""
+
+from typing import Final
+
+import msgspec
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """One message for some of an app's sockets.
+
+    `text` is the message exactly as clients receive it, UTF-8. `pattern` selects tags (RE2, unanchored); None is
+    everybody. `id` names the publication on all nodes; "" until the node has given it one.
+    """
+
+    app_key: str
+    text: bytes
+    pattern: str | None = None
+    id: str = ""
+
+
+ENVELOPE_VERSION: Final = 1
+
+
+class Published(msgspec.Struct, frozen=True, array_like=True, tag="p"):
+    """A publication of node `origin`, for the sockets of the others."""
+
+    version: int
+    origin: str
+    publication: Publication
+
+
+class Unregistered(msgspec.Struct, frozen=True, array_like=True, tag="u"):
+    """An app that node `origin` has just unregistered: the others close its sockets."""
+
+    version: int
+    origin: str
+    app_key: str
+
+
+Envelope = Published | Unregistered
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Envelope] = msgspec.msgpack.Decoder(Envelope)
+
+
+def encode_envelope(envelope: Envelope) -> bytes:
+    """The envelope as msgpack."""
+    return _encoder.encode(envelope)
+
+
+def decode_envelope(data: bytes) -> Envelope | None:
+    """The envelope, or None when another version of Pushery wrote it in a way this one does not understand."""
+    try:
+        envelope = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return envelope if envelope.version == ENVELOPE_VERSION else None

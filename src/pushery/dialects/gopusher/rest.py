@@ -1,0 +1,244 @@
+"""The HTTP side of the GoPusher dialect: its routes, each a function from request to reply or effect.
+
+Authentication comes before existence: without valid credentials every app key answers 401, known or not.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from pushery.core.apps import App
+from pushery.core.effects import (
+    ListApps,
+    ListTags,
+    OpenSocket,
+    Outcome,
+    Publish,
+    RegisterApp,
+    Route,
+    UnregisterApp,
+)
+from pushery.core.exchange import Refusal, Reply, Request
+from pushery.core.patterns import PatternError
+from pushery.core.publications import Publication
+from pushery.dialects.gopusher.auth import administers, credentials, match, sent_credentials, unauthorized
+from pushery.dialects.gopusher.parameters import Parameters
+from pushery.dialects.gopusher.session import GoPusherSession
+
+MAX_LIMIT: Final = 1000
+"""Rows in a page at most, and for limit 0."""
+
+MAX_TAG: Final = 200
+"""Characters of a user tag."""
+
+MAX_NAME: Final = 200
+"""Characters of an app's name, account and password each."""
+
+MASK: Final = "********"
+
+T = TypeVar("T")
+
+
+class GoPusherOptions(msgspec.Struct, frozen=True):
+    """What the operator decides. `message_limit` is in bytes."""
+
+    auth_account: str
+    auth_password: str
+    mask_passwords: bool
+    message_limit: int
+
+
+class _Pushed(msgspec.Struct, frozen=True):
+    app_key: str
+    content: str
+    user_tag: str
+    total: str
+
+
+class _Online(msgspec.Struct, frozen=True):
+    app_key: str
+    total: int
+    limit: int
+    page: int
+    user_tags: Sequence[str]
+
+
+class _AppRow(msgspec.Struct, frozen=True):
+    app_key: str
+    app_name: str
+    auth_account: str
+    auth_password: str
+    request_ip: str
+    date: str
+    timestamp: str
+
+
+class _AppPage(msgspec.Struct, frozen=True):
+    limit: int
+    offset: int
+    total: int
+    data: Sequence[_AppRow]
+
+
+class _Registered(msgspec.Struct, frozen=True):
+    app_name: str
+    auth_account: str
+    auth_password: str
+    app_key: str
+    request_ip: str
+    app_id: str
+    app_secret: str
+
+
+class GoPusher:
+    """The dialect over `apps`, a live view of the registry by key."""
+
+    def __init__(self, options: GoPusherOptions, apps: Mapping[str, App]) -> None:
+        self.options = options
+        """May be replaced at any time."""
+        self._apps = apps
+
+    def routes(self) -> list[Route]:
+        """Every route of the dialect."""
+        return [
+            Route("POST", "/api/register", self.register, "Register an app (super admin)."),
+            Route("DELETE", "/api/{app_key}/unregister", self.unregister, "Remove an app and close its sockets."),
+            Route("GET", "/api/app-list/{limit}/{page}", self.app_list, "List the apps (super admin)."),
+            Route("POST", "/api/push/{app_key}", self.push, "Push to all of an app, or to the tags a pattern matches."),
+            Route("GET", "/api/{app_key}/listonlineuser/{limit}/{page}", self.list_online, "List the tags online."),
+            Route("GET", "/ws/{app_key}/{user_tag}", self.connect, "Connect a client (WebSocket)."),
+        ]
+
+    def register(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """POST /api/register"""
+        self._require_super_admin(request)
+        sent = Parameters(request)
+        name, account, password = (_short(sent, name) for name in ("app_name", "auth_account", "auth_password"))
+        if ":" in account:
+            message = "An auth_account cannot contain ':', which HTTP Basic auth ends it with."
+            raise Refusal(400, "malformed_parameter", message, parameter="auth_account")
+        return RegisterApp(name, account, password, request.peer, _registered)
+
+    def unregister(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """DELETE /api/{app_key}/unregister"""
+        app = self._require_admin(request, params["app_key"])
+        return UnregisterApp(app.key, _unregistered)
+
+    def app_list(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """GET /api/app-list/{limit}/{page}"""
+        self._require_super_admin(request)
+        limit, page = _paging(params)
+        mask = self.options.mask_passwords
+
+        def answer(apps: Sequence[App]) -> Reply:
+            rows = [_app_row(app, mask=mask) for app in _page_of(apps, limit, page)]
+            return _json(_AppPage(limit, page, len(apps), rows))
+
+        return ListApps(answer)
+
+    def push(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """POST /api/push/{app_key}"""
+        app = self._require_admin(request, params["app_key"])
+        sent = Parameters(request)
+        content, user_tag = sent.required("content"), sent.optional("user_tag")
+
+        def answer(total: int) -> Reply:
+            return _json(_Pushed(app.key, content, user_tag, str(total)))
+
+        return Publish(Publication(app.key, content.encode(), user_tag or None), answer, _bad_pattern)
+
+    def list_online(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """GET /api/{app_key}/listonlineuser/{limit}/{page}"""
+        app = self._require_admin(request, params["app_key"])
+        limit, page = _paging(params)
+
+        def answer(tags: Sequence[str]) -> Reply:
+            return _json(_Online(app.key, len(tags), limit, page, _page_of(tags, limit, page)))
+
+        return ListTags(app.key, answer)
+
+    def connect(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """GET /ws/{app_key}/{user_tag}"""
+        app = self._apps.get(params["app_key"])
+        if app is None:
+            raise _unknown_app()
+        tag = params["user_tag"]
+        if not 0 < len(tag) <= MAX_TAG:
+            raise Refusal(
+                400, "malformed_parameter", f"A user tag has 1 to {MAX_TAG} characters.", parameter="user_tag"
+            )
+        return OpenSocket(GoPusherSession(app.key, tag, self.options.message_limit))
+
+    def _require_super_admin(self, request: Request) -> None:
+        if not match(sent_credentials(request), self._super_admin()):
+            raise unauthorized()
+
+    def _super_admin(self) -> bytes:
+        return credentials(self.options.auth_account, self.options.auth_password)
+
+    def _require_admin(self, request: Request, app_key: str) -> App:
+        """The app, for its own admin or the super admin."""
+        sent = sent_credentials(request)
+        app = self._apps.get(app_key)
+        if administers(sent, app) or match(sent, self._super_admin()):
+            if app is None:
+                raise _unknown_app()
+            return app
+        raise unauthorized()
+
+
+def _short(sent: Parameters, name: str) -> str:
+    value = sent.required(name)
+    if len(value) > MAX_NAME:
+        raise Refusal(400, "malformed_parameter", f"'{name}' has at most {MAX_NAME} characters.", parameter=name)
+    return value
+
+
+def _unknown_app() -> Refusal:
+    return Refusal(404, "unknown_app", "There is no app with this key: register one, or check the key.")
+
+
+def _bad_pattern(error: PatternError) -> Reply:
+    message = f"user_tag is not a valid RE2 pattern: {error}, at character {error.position}."
+    return Refusal(400, "invalid_pattern", message, parameter="user_tag", position=error.position).reply()
+
+
+def _paging(params: Mapping[str, str]) -> tuple[int, int]:
+    """Limit and page as they are served: limit 0 is the maximum, page 0 is page 1."""
+    limit, page = _number(params, "limit"), _number(params, "page")
+    return min(limit or MAX_LIMIT, MAX_LIMIT), page or 1
+
+
+def _number(params: Mapping[str, str], name: str) -> int:
+    text = params[name]
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Refusal(400, "malformed_parameter", f"'{name}' must be a whole number from 0 on.", parameter=name)
+    return int(text)
+
+
+def _page_of(items: Sequence[T], limit: int, page: int) -> Sequence[T]:
+    return items[(page - 1) * limit : page * limit]
+
+
+def _app_row(app: App, *, mask: bool) -> _AppRow:
+    date = datetime.fromtimestamp(app.registered_ms / 1000).strftime("%Y/%m/%d %H:%M:%S")  # local time, as documented
+    password = MASK if mask else app.auth_password
+    return _AppRow(app.key, app.name, app.auth_account, password, app.request_ip, date, str(app.registered_ms))
+
+
+def _registered(app: App) -> Reply:
+    return _json(
+        _Registered(app.name, app.auth_account, app.auth_password, app.key, app.request_ip, app.id, app.secret)
+    )
+
+
+def _unregistered(was_there: bool) -> Reply:
+    if not was_there:
+        return _unknown_app().reply()
+    return Reply(200, b'{"message":"Scuess"}')  # the documented wire value, misspelling and all: clients compare it
+
+
+def _json(value: object) -> Reply:
+    return Reply(200, msgspec.json.encode(value))

@@ -1,0 +1,23 @@
+"""One GoPusher socket: it joins its tag, receives, and is not listened to."""
+
+from collections.abc import Sequence
+
+from pushery.core.effects import JoinTag, SocketEffect
+
+
+class GoPusherSession:
+    """No greeting; what the client sends is read and dropped, up to `message_limit` bytes a message."""
+
+    __slots__ = ("_join", "message_limit")
+
+    def __init__(self, app_key: str, tag: str, message_limit: int) -> None:
+        self._join = JoinTag(app_key, tag)
+        self.message_limit = message_limit
+
+    def opened(self) -> Sequence[SocketEffect]:
+        """It receives from the moment its handshake has been answered."""
+        return (self._join,)
+
+    def received(self, message: str | bytes) -> Sequence[SocketEffect]:
+        """Nothing a client says means anything in this dialect."""
+        return ()

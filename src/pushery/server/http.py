@@ -1,0 +1,290 @@
+"""One client's HTTP connection: requests in, replies out, in order, until it closes or becomes a WebSocket.
+
+It keeps deadlines and the order of replies; parsing is `wire.http`'s, meaning is the dialects'. Requests of one
+connection are answered one after another, so what a backend pushes in order is published in order.
+"""
+
+import asyncio
+from functools import partial
+from typing import Final, cast
+
+import structlog
+
+from pushery.core.effects import OpenSocket, Session
+from pushery.core.exchange import Refusal, Reply, Request
+from pushery.core.ports import StorageError
+from pushery.core.wheel import NEVER
+from pushery.server.compression import SharedDeflater
+from pushery.server.cors import cors_headers, preflight
+from pushery.server.proxies import forwarded_peer
+from pushery.server.shared import Connection, Shared
+from pushery.server.websocket import WebSocketPeer
+from pushery.wire.deflate import negotiate
+from pushery.wire.handshake import check_handshake, handshake_answer
+from pushery.wire.http import BODY, HEAD, IDLE, RequestParser
+from pushery.wire.replies import CONTINUE
+
+log = structlog.get_logger("pushery.server")
+
+_PER_TURN: Final = 64
+"""Pipelined requests answered before other connections get their turn."""
+
+_LINGER_S: Final = 2.0
+"""How long a refused sender may go on sending before it is cut: closing at once would destroy the reply on its way."""
+
+_FRESH: Final = -1
+"""The phase of a connection on which nothing has come yet."""
+
+_TIMED_OUT: Final = Refusal(408, "request_timeout", "The request did not arrive in time: send it faster.")
+
+
+class HttpConnection(asyncio.Protocol, Connection):
+    """Speaks HTTP/1.1 to one client."""
+
+    __slots__ = (
+        "_busy",
+        "_deflater",
+        "_ended",
+        "_lingering",
+        "_parser",
+        "_paused",
+        "_phase",
+        "_queue",
+        "_shared",
+        "_since",
+        "_transport",
+        "wheel_slot",
+    )
+
+    def __init__(self, shared: Shared, deflater: SharedDeflater | None) -> None:
+        self._shared = shared
+        self._deflater = deflater
+        self.wheel_slot = NEVER
+        self._queue: list[Request] = []
+        """Requests not yet begun, the next one last."""
+        self._busy = False
+        """Whether a request is being worked on, or the next ones wait for their turn of the loop."""
+        self._paused = False
+        """Whether the client does not read its replies."""
+        self._lingering = False
+        """Set when the last reply is out and only the client's end is awaited."""
+        self._ended = False
+        """Set when the client has sent its last."""
+        self._phase = _FRESH
+        self._since = 0.0
+        """When the present phase began."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        shared = self._shared
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are, without saying so
+        self._parser = RequestParser(shared.http_limits, peer_address(transport))
+        self._since = shared.wheel.now
+        shared.wheel.arm(self, self._since + shared.timeouts.header)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what is complete and answer it."""
+        self._shared.stats.bytes_in += len(data)
+        if self._lingering:
+            return
+        parser = self._parser
+        requests = parser.feed(data)
+        if requests or parser.phase != self._phase:
+            self._enter(parser.phase)
+        if requests:
+            requests.reverse()
+            self._queue[:0] = requests
+        if not self._busy:
+            self._serve()
+
+    def _enter(self, phase: int) -> None:
+        shared = self._shared
+        self._phase = phase
+        self._since = shared.wheel.now
+        if phase in (HEAD, BODY):
+            shared.wheel.arm(self, self._deadline())
+
+    def _deadline(self) -> float:
+        timeouts = self._shared.timeouts
+        if self._phase == IDLE:
+            return self._since + timeouts.keepalive
+        return self._since + (timeouts.body if self._phase == BODY else timeouts.header)
+
+    def _serve(self) -> None:
+        """Answer what is queued, up to the first that takes time or to this turn's share."""
+        self._busy = False
+        for _ in range(_PER_TURN):
+            if not self._queue or self._busy:
+                break
+            self._begin(self._queue.pop())
+        else:
+            if self._queue and not self._busy:
+                self._busy = True
+                self._shared.loop.call_soon(self._serve)
+        if not self._lingering and not self._transport.is_closing():
+            self._after_serving()
+
+    def _after_serving(self) -> None:
+        transport, parser = self._transport, self._parser
+        if self._queue or self._busy or self._paused:
+            transport.pause_reading()
+        elif parser.refusal is not None:
+            self._refuse(parser.refusal)
+        elif self._ended:
+            transport.close()
+        else:
+            if parser.take_continue():
+                transport.write(CONTINUE)
+            if not transport.is_reading():
+                transport.resume_reading()
+
+    def _begin(self, request: Request) -> None:
+        """Answer one request, now or later."""
+        shared = self._shared
+        shared.stats.http_requests += 1
+        try:
+            if shared.trusted_proxies:
+                request.peer = forwarded_peer(request, shared.trusted_proxies)
+            if request.method == "OPTIONS":
+                self._reply(request, preflight(request, shared.router.methods(request.path), shared.cors_origins))
+                return
+            outcome = shared.router.dispatch(request)
+            if isinstance(outcome, OpenSocket):
+                self._upgrade(request, outcome.session)
+                return
+            result = outcome if isinstance(outcome, Reply) else shared.node.perform(outcome)
+        except Refusal as refusal:
+            result = self._refusal(refusal)
+        except Exception as error:
+            result = self._failure(error)
+        if isinstance(result, Reply):
+            self._reply(request, result)
+        else:
+            self._busy = True
+            shared.exchanges.add(self)
+            task = asyncio.ensure_future(result)
+            task.add_done_callback(partial(self._finish, request))
+
+    def _finish(self, request: Request, task: "asyncio.Future[Reply]") -> None:
+        """A reply that took time is there: send it and go on with what was queued behind it."""
+        self._shared.exchanges.discard(self)
+        error = task.exception()
+        if self._transport.is_closing():
+            return
+        self._reply(request, task.result() if error is None else self._failure(error))
+        if not self._transport.is_closing():
+            self._serve()
+
+    def _refusal(self, refusal: Refusal) -> Reply:
+        self._shared.stats.errors[refusal.code] += 1
+        return refusal.reply()
+
+    def _failure(self, error: BaseException) -> Reply:
+        """Our fault, not the caller's: logged once with its traceback, answered without detail."""
+        if isinstance(error, Refusal):
+            return self._refusal(error)
+        if isinstance(error, StorageError):
+            log.error("registry_failed", error=str(error))
+            message = "The registry cannot be written just now; nothing was changed. Try again."
+            return self._refusal(Refusal(503, "registry_unavailable", message, headers=(("Retry-After", "5"),)))
+        log.error("request_failed", exc_info=error)
+        return self._refusal(Refusal(500, "internal_error", "Something went wrong here; the server's log says more."))
+
+    def _reply(self, request: Request, reply: Reply) -> None:
+        shared = self._shared
+        if shared.cors_origins:
+            headers = (*reply.headers, *cors_headers(request, shared.cors_origins))
+            reply = Reply(reply.status, reply.body, headers, reply.content_type)
+        keep_alive = request.keep_alive and not request.upgrade and not shared.draining
+        self._transport.write(shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version))
+        if not keep_alive:
+            self._queue.clear()
+            self._linger()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """What came is no request, or too much: answer that and close."""
+        self._transport.write(self._shared.replies.encode(self._refusal(refusal), keep_alive=False))
+        self._linger()
+
+    def _linger(self) -> None:
+        """End our side; the client's end, or a short while, ends the rest (RFC 9112 9.6)."""
+        self._lingering = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._shared.wheel.arm(self, self._shared.wheel.now + _LINGER_S)
+            if not self._transport.is_reading():
+                self._transport.resume_reading()
+        else:
+            self._transport.close()
+
+    def _upgrade(self, request: Request, session: Session) -> None:
+        """Answer the handshake and let the connection go on as a WebSocket, counted in before anybody else's turn."""
+        shared, transport = self._shared, self._transport
+        accept = check_handshake(request)
+        deflater, extension = self._deflater, b""
+        if deflater is not None:
+            extension = negotiate(request.header(b"sec-websocket-extensions"))
+            deflater = deflater if extension else None
+        rest = self._parser.upgrade_rest
+        peer = WebSocketPeer(shared, transport, session, deflater)
+        shared.wheel.cancel(self)
+        transport.set_protocol(peer)
+        transport.write(handshake_answer(accept, extension))
+        peer.open(rest)
+
+    def pause_writing(self) -> None:
+        """The client does not read its replies: it is not read from either."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._paused = False
+        if not self._busy and not self._lingering and not self._transport.is_closing():
+            self._serve()
+
+    def eof_received(self) -> bool:
+        """The client has sent its last. What it asked before is still answered, where the transport allows that."""
+        self._ended = True
+        return self._busy and not self._lingering and self._transport.can_write_eof()
+
+    def due(self) -> None:
+        """Cut whoever sends too slowly, and close what has been idle for long."""
+        shared = self._shared
+        now = shared.wheel.now
+        deadline = self._deadline()
+        if self._lingering:
+            self._transport.abort()
+        elif self._busy:
+            shared.wheel.arm(self, now + shared.timeouts.keepalive)
+        elif now < deadline:
+            shared.wheel.arm(self, deadline)
+        elif self._paused:
+            self._transport.abort()
+        elif self._phase in (HEAD, BODY):
+            self._refuse(_TIMED_OUT)
+        else:
+            self._transport.close()
+
+    def drain(self) -> None:
+        """The server is stopping: what is under way is answered, with "Connection: close"."""
+        if not self._busy and self._phase not in (HEAD, BODY) and not self._lingering:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Let go of the client at once."""
+        self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The client is gone."""
+        self._shared.wheel.cancel(self)
+        self._shared.exchanges.discard(self)
+        self._queue.clear()
+
+
+def peer_address(transport: asyncio.BaseTransport) -> str:
+    """The client's "ip:port"; IPv4 is shown as such when it came in on an IPv6 socket."""
+    peername = transport.get_extra_info("peername")
+    if not isinstance(peername, tuple):
+        return "unknown:0"
+    host, port = str(peername[0]).removeprefix("::ffff:"), peername[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

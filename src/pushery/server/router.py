@@ -1,0 +1,98 @@
+"""From a request's method and path to the function that answers it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from pushery.core.effects import Handler, Outcome, Route
+from pushery.core.exchange import Refusal, Request
+
+_NO_PARAMS: Final[Mapping[str, str]] = {}
+
+
+class _Place:
+    """One segment of the tree of paths."""
+
+    __slots__ = ("any", "handlers", "names", "next")
+
+    def __init__(self) -> None:
+        self.next: dict[str, _Place] = {}
+        self.any: _Place | None = None
+        """Where a segment leads that stands for a parameter."""
+        self.handlers: dict[str, Handler] = {}
+        self.names: tuple[str, ...] = ()
+        """The parameters on the way here."""
+
+
+class Router:
+    """A tree of path segments. A literal segment wins over a parameter."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._root = _Place()
+        for route in self.routes:
+            self._add(route)
+
+    def dispatch(self, request: Request) -> Outcome:
+        """Answer the request. Raises whatever the route's function raises, and Refusals of its own (404, 405, 400)."""
+        found = self._find(request.path)
+        if found is None:
+            message = "There is nothing at this path; the reference lists all routes."
+            raise Refusal(404, "unknown_route", message)
+        place, values = found
+        handler = place.handlers.get(request.method)
+        if handler is None and request.method == "HEAD":
+            handler = place.handlers.get("GET")
+        if handler is None:
+            allowed = ", ".join(self._methods(place))
+            message = f"This path answers {allowed}."
+            raise Refusal(405, "method_not_allowed", message, headers=(("Allow", allowed),))
+        if not values:
+            return handler(request, _NO_PARAMS)
+        return handler(request, {name: _decode(name, value) for name, value in zip(place.names, values, strict=True)})
+
+    def methods(self, path: str) -> list[str]:
+        """What a path answers, for OPTIONS; all methods there are for "*", none for an unknown path."""
+        if path == "*":
+            return sorted({route.method for route in self.routes} | {"HEAD", "OPTIONS"})
+        found = self._find(path)
+        return [] if found is None else self._methods(found[0])
+
+    def _methods(self, place: _Place) -> list[str]:
+        return sorted({*place.handlers, "OPTIONS", *(["HEAD"] if "GET" in place.handlers else [])})
+
+    def _find(self, path: str) -> tuple[_Place, list[str]] | None:
+        place, values = self._root, []
+        for segment in path.split("/")[1:]:
+            onward = place.next.get(segment)
+            if onward is None:
+                onward = place.any
+                if onward is None:
+                    return None
+                values.append(segment)
+            place = onward
+        return (place, values) if place.handlers else None
+
+    def _add(self, route: Route) -> None:
+        place, names = self._root, []
+        for segment in route.path.split("/")[1:]:
+            if segment.startswith("{"):
+                names.append(segment.strip("{}"))
+                if place.any is None:
+                    place.any = _Place()
+                place = place.any
+            else:
+                place = place.next.setdefault(segment, _Place())
+        place.names = tuple(names)
+        place.handlers[route.method] = route.handle
+
+
+def _decode(name: str, segment: str) -> str:
+    """Percent-decode one segment (RFC 3986 2.1), after splitting, so that %2F is part of it."""
+    if "%" not in segment:
+        return segment
+    try:
+        return unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError:
+        message = f"'{name}' in the path is not UTF-8: percent-encode its UTF-8 bytes."
+        raise Refusal(400, "malformed_parameter", message, parameter=name) from None

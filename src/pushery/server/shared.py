@@ -1,0 +1,67 @@
+"""What all connections of one server share, so that each of them stays small."""
+
+import asyncio
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+
+from pushery.core.stats import Stats
+from pushery.core.wheel import Timed, Wheel
+from pushery.node import Node
+from pushery.server.router import Router
+from pushery.wire.http import HttpLimits
+from pushery.wire.replies import ReplyEncoder
+
+TICK_S: Final = 0.5
+"""How exact deadlines are, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """All in seconds. `ping_timeout` runs from the ping, `close` from our close frame."""
+
+    header: float
+    body: float
+    keepalive: float
+    ping_idle: float
+    ping_timeout: float
+    close: float
+
+
+class Connection(Timed):
+    """A client's connection, as the server keeps it on the wheel."""
+
+    def due(self) -> None:
+        """Its deadline has come: see whether it has really been idle."""
+        raise NotImplementedError
+
+    def drain(self) -> None:
+        """The server is stopping: finish what is under way, then close."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Let go of the client at once."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True, kw_only=True)
+class Shared:
+    """References only; whoever is handed this reads it, `Server` alone writes it."""
+
+    loop: asyncio.AbstractEventLoop
+    node: Node
+    stats: Stats
+    router: Router
+    wheel: Wheel[Connection]
+    replies: ReplyEncoder
+    http_limits: HttpLimits
+    timeouts: Timeouts
+    outbox_limit: int
+    compress_from: int | None
+    """Bytes from which a message goes out compressed to whoever agreed; None switches compression off."""
+    cors_origins: frozenset[str]
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    draining: bool = False
+    """Set once, when the server begins to stop."""
+    exchanges: set[object] = field(default_factory=set)
+    """HTTP connections whose request is still being worked on."""

@@ -1,0 +1,218 @@
+"""One client's WebSocket after the handshake: keeps it alive, feeds its session, and closes it in order.
+
+It knows no dialect: messages go to the session, what the session wants goes to the node. Its frames are written by the
+fan-out straight to `entry`; nothing here runs for a delivery unless the client is slow.
+"""
+
+import asyncio
+from typing import Final, cast
+
+import structlog
+
+from pushery.core import codes
+from pushery.core.audience import Write
+from pushery.core.codes import Close
+from pushery.core.effects import Session
+from pushery.core.outbox import Outbox
+from pushery.core.wheel import NEVER
+from pushery.node.node import Place
+from pushery.server.compression import SharedDeflater
+from pushery.server.shared import Connection, Shared
+from pushery.wire.websocket import CLOSE, PING, PONG, FrameReader, Message, close_frame, encode_frame
+
+log = structlog.get_logger("pushery.server")
+
+_PING_FRAME: Final = encode_frame(PING, b"")
+
+# The client's own doing, not the end of a connection that went well.
+_FOR_CAUSE: Final = frozenset({codes.TOO_BIG.code, codes.PROTOCOL_ERROR.code, codes.BAD_UTF8.code, codes.NO_PONG.code})
+
+
+def _drop(frame: bytes) -> None:
+    """Takes the frames of a socket that is gone."""
+
+
+class WebSocketPeer(asyncio.Protocol, Connection):
+    """A `node.Peer` on a transport."""
+
+    __slots__ = (
+        "_closing",
+        "_heard",
+        "_outbox",
+        "_paused",
+        "_pinged",
+        "_reader",
+        "_session",
+        "_shared",
+        "_transport",
+        "_write",
+        "entry",
+        "place",
+        "wheel_slot",
+    )
+
+    def __init__(
+        self,
+        shared: Shared,
+        transport: asyncio.Transport,
+        session: Session,
+        deflater: SharedDeflater | None,
+    ) -> None:
+        self._shared = shared
+        self._transport = transport
+        self._session = session
+        self._reader = FrameReader(session.message_limit, deflate=deflater is not None)
+        self._write: Write = transport.write if deflater is None else deflater.writer(transport.write)
+        self.entry: Write = self._write
+        self.place: Place | None = None
+        self._outbox: Outbox | None = None
+        """What waits while the transport is full; None while the client keeps up."""
+        self._paused = False
+        self._closing = False
+        """Set when a close frame has been sent: nothing else is sent after it."""
+        self._heard = shared.wheel.now
+        self._pinged: float | None = None
+        """When it was pinged; None when it has been heard since."""
+        self.wheel_slot = NEVER
+
+    def open(self, rest: bytes) -> None:
+        """The handshake has been answered; `rest` is what the client sent right behind it."""
+        shared = self._shared
+        shared.stats.connections += 1
+        shared.stats.connections_opened += 1
+        shared.wheel.arm(self, self._heard + shared.timeouts.ping_idle)
+        shared.node.apply(self, self._session.opened())
+        if rest:
+            self.data_received(rest)
+
+    def data_received(self, data: bytes) -> None:
+        """Read frames and act on them."""
+        shared = self._shared
+        self._heard = shared.wheel.now
+        shared.stats.bytes_in += len(data)
+        reader = self._reader
+        try:
+            for message in reader.feed(data):
+                self._take(message)
+        except Exception:
+            log.exception("session_failed")
+            self.close(codes.INTERNAL_ERROR)
+            return
+        if reader.failure is not None and not self._transport.is_closing():
+            self._fail(reader.failure)
+
+    def _take(self, message: Message) -> None:
+        opcode, payload = message
+        if opcode == CLOSE:
+            self._answer_close(cast(bytes, payload))
+        elif self._closing or opcode == PONG:
+            return
+        elif opcode == PING:
+            self.entry(encode_frame(PONG, cast(bytes, payload)))
+        else:
+            self._shared.stats.messages_in += 1
+            self._shared.node.apply(self, self._session.received(payload))
+
+    def close(self, close: Close) -> None:
+        """Count it out and begin the closing handshake; what was written before still goes out first."""
+        if self._closing:
+            return
+        self._shared.node.leave(self)
+        self.entry(close_frame(close))
+        self._closing = True
+        if close.code in _FOR_CAUSE:
+            self._shared.stats.errors[f"close_{close.code}"] += 1
+        self._shared.wheel.arm(self, self._shared.wheel.now + self._shared.timeouts.close)
+
+    def _fail(self, close: Close) -> None:
+        """RFC 6455 7.1.7. No more is read, so the end of our side is shown at once instead of waiting for an answer."""
+        log.info("socket_failed", code=close.code, reason=close.reason)
+        self.close(close)
+        if self._outbox is None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _answer_close(self, payload: bytes) -> None:
+        """RFC 6455 5.5.1: echo the code unless this answers ours, then the server closes the connection (7.1.1)."""
+        self._shared.node.leave(self)
+        if not self._closing:
+            self.entry(encode_frame(CLOSE, payload))
+            self._closing = True
+        if self._outbox is None:
+            self._transport.close()
+        else:
+            self._shared.wheel.arm(self, self._shared.wheel.now + self._shared.timeouts.close)
+
+    def pause_writing(self) -> None:
+        """The transport is full: from now on the outbox takes what is for this client. Called within a fan-out."""
+        self._paused = True
+        if self._outbox is None and not self._closing:
+            self._outbox = Outbox(self._shared.outbox_limit, self._overflow)
+            self.entry = self._outbox.put
+            self._shared.node.redirect(self)
+
+    def resume_writing(self) -> None:
+        """The transport has room again: empty the outbox, and go back to writing directly when that is done."""
+        self._paused = False
+        outbox = self._outbox
+        if outbox is None or outbox.overflowed:
+            return
+        waiting = outbox.drain()
+        for index, frame in enumerate(waiting):
+            self._write(frame)
+            if self._paused:
+                outbox.refill(waiting[index + 1 :])
+                return
+        self._outbox = None
+        self.entry = self._write
+        self._shared.node.redirect(self)
+        if self._closing and self._reader.failure is not None:
+            self._transport.close()
+
+    def _overflow(self, frame: bytes) -> None:
+        """The outbox is full. A fan-out is under way, whose audiences must not change: close behind it."""
+        self._shared.loop.call_soon(self._close_slow)
+
+    def _close_slow(self) -> None:
+        if self._transport.is_closing():
+            return
+        self._shared.stats.slow_clients += 1
+        log.info("slow_client_closed", outbox_limit=self._shared.outbox_limit)
+        closing, self._closing = self._closing, False
+        self.entry = _drop if closing else self._write
+        self._outbox = None
+        self.close(codes.SLOW_CLIENT)
+
+    def due(self) -> None:
+        """Ping it when it has been idle; close it when it has not answered; let go when the close took too long."""
+        shared, timeouts = self._shared, self._shared.timeouts
+        now = shared.wheel.now
+        if self._closing:
+            self._transport.abort()
+        elif self._pinged is not None and self._heard < self._pinged:
+            log.info("ping_unanswered")
+            self.close(codes.NO_PONG)
+        elif now - self._heard >= timeouts.ping_idle:
+            self._pinged = now
+            self.entry(_PING_FRAME)
+            shared.wheel.arm(self, now + timeouts.ping_timeout)
+        else:
+            self._pinged = None
+            shared.wheel.arm(self, self._heard + timeouts.ping_idle)
+
+    def drain(self) -> None:
+        """The server is stopping."""
+        self.close(codes.RESTART)
+
+    def abort(self) -> None:
+        """Let go of the client at once."""
+        self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The socket is gone, however that came."""
+        shared = self._shared
+        shared.wheel.cancel(self)
+        shared.node.leave(self)
+        shared.stats.connections -= 1
+        self._closing = True
+        self._outbox = None
+        self.entry = self._write = _drop

@@ -1,0 +1,34 @@
+"""The tables as this version of Pushery reads and writes them.
+
+Does not create anything: `migrations` does. Invariant: these tables are what the newest migration leaves
+behind (a test compares them).
+"""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData()
+
+# Our names carry a prefix, for the file may hold other tables already (`sqldir` may name an older server's).
+meta = Table(
+    "pushery_meta",
+    metadata,
+    Column("only_row", Integer, CheckConstraint("only_row = 1"), primary_key=True, autoincrement=False),
+    Column("schema_version", Integer, nullable=False),
+    # A known text, sealed when the database got its key; null until then. Tells a wrong key at once.
+    Column("key_check", LargeBinary),
+)
+
+apps = Table(
+    "pushery_apps",
+    metadata,
+    # AUTOINCREMENT: rising in order of registration, and never given out again after an unregister.
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("secret", LargeBinary, nullable=False),  # sealed
+    Column("name", Text, nullable=False),
+    Column("auth_account", Text, nullable=False),
+    Column("auth_password", LargeBinary, nullable=False),  # sealed
+    Column("request_ip", Text, nullable=False),
+    Column("registered_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,240 @@
+"""WebSocket frames (RFC 6455 5), server side: bytes from the client become messages, our messages become bytes.
+
+Sans-I/O: a `FrameReader` is fed and returns; it holds no socket and calls nobody. It is strict: whatever the RFC
+calls a failure parks a `Close` in `failure`, and nothing is read after that. Messages completed before the failure
+are returned all the same. Memory is bounded by the message limit, whatever is fed in pieces of whatever size.
+"""
+
+from typing import Final, NamedTuple
+
+from pushery.core import codes
+from pushery.core.codes import Close
+from pushery.wire.deflate import InflateError, inflate
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+_FIN: Final = 0x80
+_RSV1: Final = 0x40
+_MASKED: Final = 0x80
+_OPCODES: Final = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
+_MAX_CONTROL: Final = 125
+# RFC 6455 7.4: codes that may stand in a close frame; 3000-4999 are for libraries and applications.
+_CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
+_integer: Final = int.from_bytes
+
+
+class Message(NamedTuple):
+    """A complete message or control frame. `payload` is str for TEXT and bytes for all others.
+
+    A CLOSE carries the body of the close frame that answers it: the code alone (RFC 6455 5.5.1).
+    """
+
+    opcode: int
+    payload: str | bytes
+
+
+def encode_frame(opcode: int, payload: bytes, *, compressed: bool = False) -> bytes:
+    """One unfragmented, unmasked frame. `compressed` sets RSV1 (RFC 7692 6)."""
+    head = _FIN | opcode | (_RSV1 if compressed else 0)
+    size = len(payload)
+    if size < 126:
+        return bytes((head, size)) + payload
+    if size < 1 << 16:
+        return bytes((head, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((head, 127)) + size.to_bytes(8, "big") + payload
+
+
+def close_frame(close: Close) -> bytes:
+    """The close frame that says `close`."""
+    return encode_frame(CLOSE, close.code.to_bytes(2, "big") + close.reason.encode())
+
+
+def payload_of(frame: bytes) -> memoryview:
+    """The payload of a frame that `encode_frame` made."""
+    size = frame[1]
+    return memoryview(frame)[2 if size < 126 else 4 if size == 126 else 10 :]
+
+
+def unmask(mask: bytes, payload: bytes) -> bytes:
+    """`payload` XOR the repeated four bytes of `mask` (RFC 6455 5.3), as one operation on long integers."""
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (_integer(payload) ^ _integer(key)).to_bytes(size)  # the byte order cancels out
+
+
+class _Failure(Exception):
+    def __init__(self, close: Close) -> None:
+        self.close = close
+
+
+class FrameReader:
+    """Reads what one client sends."""
+
+    __slots__ = (
+        "_buffer",
+        "_compressed",
+        "_deflate",
+        "_fragments",
+        "_limit",
+        "_need",
+        "_opcode",
+        "failure",
+    )
+
+    def __init__(self, limit: int, *, deflate: bool = False) -> None:
+        self._limit = limit
+        """Bytes a message may have, after inflating."""
+        self._deflate = deflate
+        """Whether permessage-deflate was agreed on."""
+        self._buffer: bytearray | None = None
+        """The beginning of a frame whose end has not come; None between frames, so that an idle socket holds none."""
+        self._need = 0
+        """How long `_buffer` must be before it is worth another look."""
+        self._opcode = CONTINUATION
+        """The opcode of the fragmented message under way; CONTINUATION when there is none."""
+        self._fragments: bytearray | None = None
+        """The payload so far of the fragmented message under way (one buffer: a list would grow with empty frames)."""
+        self._compressed = False
+        """Whether the fragmented message under way is compressed."""
+        self.failure: Close | None = None
+        """Why this connection has failed; None while it has not."""
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that `data` completes, in order. Once `failure` is set nothing more comes."""
+        messages: list[Message] = []
+        if self.failure is not None:
+            return messages
+        if self._buffer is not None:
+            self._buffer += data
+            if len(self._buffer) < self._need:
+                return messages
+            data = bytes(self._buffer)
+        try:
+            position = self._read_frames(data, messages)
+        except _Failure as failure:
+            self.failure = failure.close
+        if self.failure is not None:
+            self._buffer = self._fragments = None
+        else:
+            self._buffer = bytearray(data[position:]) if position < len(data) else None
+        return messages
+
+    def _read_frames(self, data: bytes, messages: list[Message]) -> int:
+        """Read whole frames; returns where the first incomplete one begins, and sets `_need` for it."""
+        position, end = 0, len(data)
+        while end - position >= 2:
+            first, second = data[position], data[position + 1]
+            self._check_head(first, second)
+            at, size = position + 2, second & 0x7F
+            if size >= 126:
+                width = 2 if size == 126 else 8
+                if end - at < width:
+                    self._need = 2 + width
+                    return position
+                size = _long_size(size, int.from_bytes(data[at : at + width], "big"))
+                at += width
+            if not first & 0x08:
+                self._check_size(first, size)
+            begin = at + 4
+            if end < begin + size:
+                self._need = begin + size - position
+                return position
+            position = begin + size
+            message = self._take(first, unmask(data[at:begin], data[begin:position]))
+            if message is not None:
+                messages.append(message)
+                if message.opcode == CLOSE:
+                    self.failure = codes.NORMAL  # nothing may follow a close frame (5.5.1); not read, not an error
+                    return end
+        self._need = 2
+        return position
+
+    def _check_head(self, first: int, second: int) -> None:
+        opcode = first & 0x0F
+        if opcode not in _OPCODES:
+            raise _protocol_error("reserved opcode")  # 5.2
+        if not second & _MASKED:
+            raise _protocol_error("client frames must be masked")  # 5.1
+        if opcode & 0x08:
+            if first & 0x70:
+                raise _protocol_error("reserved bits set")
+            if not first & _FIN:
+                raise _protocol_error("control frames must not be fragmented")  # 5.5
+            if second & 0x7F > _MAX_CONTROL:
+                raise _protocol_error("control frame too long")  # 5.5
+            return
+        starts = opcode != CONTINUATION
+        # RSV1 marks a compressed message, on its first frame only (RFC 7692 6.1); 2 and 3 are never agreed on (5.2).
+        if first & 0x70 & ~(_RSV1 if self._deflate and starts else 0):
+            raise _protocol_error("reserved bits set")
+        if starts == (self._opcode != CONTINUATION):
+            raise _protocol_error("message interrupted by another" if starts else "nothing to continue")  # 5.4
+
+    def _check_size(self, first: int, size: int) -> None:
+        """Refuse by the announced length, before any of it is kept."""
+        compressed = self._compressed if first & 0x0F == CONTINUATION else bool(first & _RSV1)
+        # What does not compress grows: by five bytes per stored block, of which zlib makes one per 128 bytes when told
+        # to save memory, and by an eighth in fixed Huffman codes, which have at most nine bits.
+        slack = 64 + (self._limit >> 3) if compressed else 0
+        if size + len(self._fragments or b"") > self._limit + slack:
+            raise _Failure(codes.TOO_BIG)
+
+    def _take(self, first: int, payload: bytes) -> Message | None:
+        opcode = first & 0x0F
+        if opcode & 0x08:
+            return Message(opcode, _close_answer(payload) if opcode == CLOSE else payload)
+        if opcode != CONTINUATION:
+            if first & _FIN:
+                return self._finish(opcode, payload, bool(first & _RSV1))
+            self._opcode, self._compressed, self._fragments = opcode, bool(first & _RSV1), bytearray(payload)
+            return None
+        assert self._fragments is not None
+        self._fragments += payload
+        if not first & _FIN:
+            return None
+        opcode, payload = self._opcode, bytes(self._fragments)
+        self._opcode, self._fragments = CONTINUATION, None
+        return self._finish(opcode, payload, self._compressed)
+
+    def _finish(self, opcode: int, payload: bytes, compressed: bool) -> Message:
+        if compressed:
+            try:
+                payload = inflate(payload, self._limit)
+            except InflateError as error:
+                raise _Failure(codes.TOO_BIG if error.too_big else codes.PROTOCOL_ERROR) from None
+        if opcode == BINARY:
+            return Message(opcode, payload)
+        try:
+            return Message(opcode, payload.decode())
+        except UnicodeDecodeError:
+            raise _Failure(codes.BAD_UTF8) from None  # 8.1
+
+
+def _protocol_error(detail: str) -> _Failure:
+    return _Failure(Close(codes.PROTOCOL_ERROR.code, detail, codes.PROTOCOL_ERROR.then))
+
+
+def _long_size(marker: int, size: int) -> int:
+    """Check a 16- or 64-bit length: the shortest form is a must, and the top bit must be 0 (5.2)."""
+    if size < (126 if marker == 126 else 1 << 16) or size >> 63:
+        raise _protocol_error("length not in its shortest form")
+    return size
+
+
+def _close_answer(payload: bytes) -> bytes:
+    """Check a close frame's body (5.5.1, 7.4); returns the body to answer with."""
+    if not payload:
+        return b""
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) == 1 or not (code in _CLOSE_CODES or 3000 <= code <= 4999):
+        raise _protocol_error("invalid close code")
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError:
+        raise _Failure(codes.BAD_UTF8) from None
+    return payload[:2]

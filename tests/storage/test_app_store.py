@@ -1,0 +1,185 @@
+"""The contract of `AppStore`, for every adapter: a new one adds its way of opening to `PLACES` and runs all of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import asdict
+
+from pushery.core.apps import App, AppDraft
+from pushery.core.ports import AppStore, StorageError
+from pushery.storage import open_app_store
+
+Opener = Callable[[], AppStore]
+
+
+def sqlite_place(directory: Path) -> Opener:
+    return lambda: open_app_store(str(directory / "apps.sqlite"))
+
+
+# From an empty directory to a function that opens the same registry each time.
+PLACES: dict[str, Callable[[Path], Opener]] = {"sqlite": sqlite_place}
+
+
+@pytest.fixture(params=sorted(PLACES))
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """Opens the registry, as often as one likes; each store stands for a process of its own."""
+    place = PLACES[request.param](tmp_path)
+    with ExitStack() as stores:
+
+        def open_and_close_later() -> AppStore:
+            store = place()
+            stores.callback(store.close)
+            return store
+
+        yield open_and_close_later
+
+
+@pytest.fixture
+def store(reopen: Opener) -> AppStore:
+    return reopen()
+
+
+def draft(key: str, *, name: str = "shop", account: str = "admin", password: str = "pa55word") -> AppDraft:
+    return AppDraft(
+        key=key,
+        secret=f"{key}-secret",
+        name=name,
+        auth_account=account,
+        auth_password=password,
+        request_ip="[2001:db8::1]:4711",
+        registered_ms=1_700_000_000_123,
+    )
+
+
+def registered(asked: AppDraft, identity: str) -> App:
+    return App(id=identity, **asdict(asked))
+
+
+def test_a_new_registry_is_empty(store: AppStore) -> None:
+    assert list(store.load()) == []
+
+
+def test_an_app_is_what_was_asked_for_and_an_id_of_digits(store: AppStore) -> None:
+    app = store.add(draft("a"))
+    assert app == registered(draft("a"), app.id)
+    assert app.id.isascii()
+    assert app.id.isdigit()
+
+
+def test_apps_come_in_order_of_registration_not_of_key_or_name(store: AppStore) -> None:
+    apps = [store.add(draft(key, name=key * 2)) for key in ("m", "z", "a", "k")]
+    assert list(store.load()) == apps
+    assert [int(app.id) for app in apps] == sorted(int(app.id) for app in apps)
+
+
+def test_apps_are_there_after_closing_and_opening(reopen: Opener, store: AppStore) -> None:
+    apps = [store.add(draft(key)) for key in "ab"]
+    store.close()
+    assert list(reopen().load()) == apps
+
+
+def test_one_name_may_have_two_apps(store: AppStore) -> None:
+    first, second = store.add(draft("a", name="shop")), store.add(draft("b", name="shop"))
+    assert first.id != second.id
+    assert list(store.load()) == [first, second]
+
+
+def test_one_key_has_one_app(store: AppStore) -> None:
+    app = store.add(draft("a"))
+    with pytest.raises(StorageError, match="already holds an app with this key"):
+        store.add(draft("a", name="other"))
+    assert list(store.load()) == [app]
+
+
+def test_a_removed_app_is_gone_for_good(reopen: Opener, store: AppStore) -> None:
+    kept = [store.add(draft(key)) for key in "abc"].pop(1)
+    assert store.remove("a")
+    assert store.remove("c")
+    assert list(store.load()) == [kept]
+    assert list(reopen().load()) == [kept]
+
+
+def test_removing_what_is_not_there_says_so(store: AppStore) -> None:
+    store.add(draft("a"))
+    assert not store.remove("A")
+    assert not store.remove("%")
+    assert store.remove("a")
+    assert not store.remove("a")
+
+
+def test_an_id_is_never_given_out_again(reopen: Opener, store: AppStore) -> None:
+    first, last = store.add(draft("a")), store.add(draft("b"))
+    store.remove("b")
+    store.remove("a")
+    store.close()
+    again = reopen().add(draft("b"))
+    assert int(again.id) > int(last.id) > int(first.id)
+
+
+def test_a_hundred_kilobytes_and_any_alphabet_are_kept_exactly(store: AppStore) -> None:
+    app = store.add(draft("a", name="名前🙂" * 15_000, account="Ünï'\";--\\", password="pässwört\0\n" * 10_000))
+    assert list(store.load()) == [app]
+    assert len(app.auth_password) == 100_000
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=3, max_size=3))
+def test_every_text_comes_back_as_it_was(store: AppStore, texts: list[str]) -> None:
+    name, account, password = texts
+    app = store.add(draft("a", name=name, account=account, password=password))
+    assert list(store.load()) == [app]
+    store.remove("a")
+
+
+@pytest.mark.parametrize("field", ["name", "account", "password"])
+def test_half_a_character_is_refused_without_repeating_the_text(store: AppStore, field: str) -> None:
+    with pytest.raises(StorageError, match="not valid Unicode") as caught:
+        store.add(draft("a", **{field: "hunter2\ud800"}))
+    assert "hunter2" not in str(caught.value)
+    assert list(store.load()) == []
+
+
+def test_the_revision_stays_while_nobody_writes(reopen: Opener, store: AppStore) -> None:
+    other = reopen()
+    before = store.revision()
+    other.load()
+    other.revision()
+    assert store.revision() == before
+
+
+def test_own_writes_are_no_news(store: AppStore) -> None:
+    before = store.revision()
+    store.add(draft("a"))
+    assert store.revision() == before
+    store.remove("a")
+    assert store.revision() == before
+
+
+def test_another_process_registering_or_unregistering_is_news(reopen: Opener, store: AppStore) -> None:
+    other = reopen()
+    seen = [store.revision()]
+    other.add(draft("a"))
+    seen.append(store.revision())
+    other.remove("a")
+    seen.append(store.revision())
+    assert len(set(seen)) == 3
+
+
+def test_others_are_heard_through_own_writes(reopen: Opener, store: AppStore) -> None:
+    other = reopen()
+    before = store.revision()
+    store.add(draft("a"))
+    other.add(draft("b"))
+    store.add(draft("c"))
+    assert store.revision() != before
+    assert [app.key for app in store.load()] == ["a", "b", "c"]
+
+
+def test_two_stores_see_each_others_apps(reopen: Opener, store: AppStore) -> None:
+    other = reopen()
+    mine, theirs = store.add(draft("a")), other.add(draft("b"))
+    assert list(store.load()) == list(other.load()) == [mine, theirs]

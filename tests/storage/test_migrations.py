@@ -1,0 +1,112 @@
+"""Every older database arrives at today's schema; a newer one is refused."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, create_engine
+
+from pushery.core.ports import StorageError
+from pushery.storage.database import Database
+from pushery.storage.migrations import MIGRATIONS, Migration, migrate
+from pushery.storage.schema import metadata
+
+
+def step(table: str) -> Migration:
+    def create(connection: Connection) -> None:
+        Table(table, MetaData(), Column("n", Integer)).create(connection)
+
+    return create
+
+
+def die(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE half_done (n INTEGER)")
+    raise KeyboardInterrupt
+
+
+STEPS = [step("one"), step("two"), step("three")]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "apps.sqlite"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    database = Database(str(path))
+    yield database
+    database.close()
+
+
+def tables(database: Database) -> set[str]:
+    with database.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'table'").scalars()
+        return {name for name in rows if name.isalpha() or name == "half_done"}
+
+
+def version(database: Database) -> int:
+    with database.reading() as connection:
+        return int(connection.exec_driver_sql("SELECT schema_version FROM pushery_meta").scalar_one())
+
+
+@pytest.mark.parametrize("known_before", range(len(STEPS) + 1))
+def test_every_older_version_arrives_at_the_newest(database: Database, known_before: int) -> None:
+    migrate(database, STEPS[:known_before])
+    migrate(database, STEPS)
+    assert tables(database) == {"one", "two", "three"}
+    assert version(database) == 3
+    migrate(database, STEPS)  # running a step twice would fail: its table exists
+
+
+def test_a_step_that_dies_leaves_the_version_before_it_whole(database: Database) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        migrate(database, [*STEPS[:2], die, STEPS[2]])
+    assert tables(database) == {"one", "two"}
+    assert version(database) == 2
+
+
+class Overtaken(Database):
+    """Another process migrates it between its look at the version and its lock."""
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with super().reading() as connection:
+            yield connection
+        with closing(Database(self.path)) as faster:
+            migrate(faster, STEPS)
+
+
+def test_another_process_may_have_been_faster(path: Path) -> None:
+    with closing(Overtaken(str(path))) as database:
+        migrate(database, STEPS)
+    with closing(Database(str(path))) as database:
+        assert version(database) == 3
+        assert tables(database) == {"one", "two", "three"}
+
+
+def test_a_newer_database_is_refused(path: Path, database: Database) -> None:
+    migrate(database)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE pushery_meta SET schema_version = 7")
+    with pytest.raises(StorageError) as caught:
+        migrate(database)
+    assert str(caught.value) == (
+        f"the database {path} was written by a newer Pushery (schema 7, this one knows {len(MIGRATIONS)}): "
+        "upgrade Pushery, or use another file"
+    )
+
+
+def test_the_migrations_lead_to_the_schema_that_the_code_uses(path: Path, database: Database) -> None:
+    migrate(database)
+    declared = create_engine(f"sqlite:///{path.parent / 'declared.sqlite'}")
+    metadata.create_all(declared)
+    declared.dispose()
+
+    def schema(file: Path) -> set[tuple[str, str]]:
+        with closing(sqlite3.connect(file)) as connection:
+            return set(connection.execute("SELECT name, sql FROM sqlite_schema"))
+
+    assert schema(path) == schema(path.parent / "declared.sqlite")
