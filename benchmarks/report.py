@@ -59,8 +59,8 @@ def markdown(results: Results, facts: Mapping[str, str]) -> str:
     table = [HEAD, tuple(aligned), *lines_of(results)]
     head = (
         f"Measured on {facts['date'].split()[0]}, {facts['cpu']}, with `make bench` (commit {facts['commit']}, "
-        f"{facts['kernel']}, {facts['python']}, uvloop {facts['uvloop']}; {facts['cores']}; medians of "
-        f"{facts['rounds']})."
+        f"{facts['kernel']}, {facts['python']}, uvloop {facts['uvloop']}; {facts['cores']}; {facts['others']}; "
+        f"medians of {facts['rounds']})."
     )
     rows = ["| " + " | ".join(line) + " |" for line in table]
     return "\n".join([head, "", *rows, *_remarks(results)])

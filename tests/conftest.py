@@ -1,10 +1,50 @@
-"""What all tests share: how hypothesis looks for counter-examples."""
+"""Fixtures and the account of what was skipped."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import settings
 
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("repeatable", settings.get_profile("exploring"), derandomize=True)
-settings.load_profile("repeatable" if "CI" in os.environ else "exploring")
+from tests.support.server import ServerProcess, TestApp
+
+settings.register_profile("pushery", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("pushery")
+
+REQUIRE_ALL = os.environ.get("PUSHERY_TEST_REQUIRE_ALL") == "1"
+"""Set where every outside program is installed: a test that would be skipped fails instead."""
+
+_missing: set[str] = set()
+
+
+def program(*names: str) -> str:
+    """The path of the first of these outside programs that is installed; the test is skipped when none is."""
+    for name in names:
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    _missing.add(names[0])
+    if REQUIRE_ALL:
+        pytest.fail(f"{names[0]} is not installed")
+    pytest.skip(f"{names[0]} is not installed")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    return program("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server of its own for one test."""
+    with ServerProcess(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def app(server: ServerProcess) -> TestApp:
+    """An app registered on `server`."""
+    return server.register()

@@ -169,6 +169,14 @@ def test_extensions_of_many_chunks_add_up() -> None:
     assert refuse(CHUNKED + (b"1;" + b"e" * 200 + b"\r\nx\r\n") * 10) == (431, "headers_too_large")
 
 
+def test_each_head_and_each_chunked_body_has_the_whole_limit() -> None:
+    large = b"x" * 900
+    chunked = CHUNKED[:-2] + b"A: " + large + b"\r\n\r\n1;" + large + b"\r\nx\r\n0\r\n\r\n"
+    data = chunked + head(b"A: " + large) + chunked
+    assert len(parse(data)) == 3
+    assert len(feed_all(parser(), [data[i : i + 1] for i in range(len(data))])) == 3
+
+
 def test_a_body_of_tiny_chunks_is_no_abuse() -> None:
     data = CHUNKED + b"1\r\nx\r\n" * 4096 + b"0\r\n\r\n"
     assert parse_one(data).body == b"x" * 4096

@@ -572,7 +572,7 @@ anything = st.one_of(
 
 
 @given(anything, chunk_sizes, st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_bytes_however_cut_give_the_same_without_an_exception_and_within_bounds(
     wire: bytes, sizes: list[int], deflate: bool
 ) -> None:
@@ -618,7 +618,7 @@ def reference(wire: bytes) -> tuple[Verdict, int]:
 
 
 @given(wild_frames())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_wrong_frames_are_judged_as_websockets_judges_them(frames: list[Wild]) -> None:
     """The same messages and the same code, but for what is excused here; each excuse is a liberty of `websockets`."""
     # It takes a length in any form: it must agree on what comes before, and we must stop there at the latest.
@@ -636,7 +636,7 @@ def test_wrong_frames_are_judged_as_websockets_judges_them(frames: list[Wild]) -
 
 
 @given(st.binary(max_size=200).map(deflate), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_a_damaged_compressed_frame_says_to_us_it_says_to_websockets(
     compressed: bytes, data: st.DataObject
 ) -> None:
@@ -644,7 +644,7 @@ def test_what_a_damaged_compressed_frame_says_to_us_it_says_to_websockets(
     damaged = bytearray(compressed)
     for _ in range(data.draw(st.integers(0, 3))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    wire = frame(0xC2, bytes(damaged[: data.draw(st.integers(len(damaged) - 2, len(damaged)))]))
+    wire = frame(0xC2, bytes(damaged[: -1 if data.draw(rarely(False)) else None]))
     protocol = ServerProtocol(state=State.OPEN, max_size=64 * KIB)
     protocol.extensions = [*extensions(True)]
     protocol.receive_data(wire)

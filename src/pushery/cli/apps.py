@@ -12,7 +12,6 @@ from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_f
 from pushery.core.apps import AppDraft
 from pushery.core.ports import AppStore, StorageError
 from pushery.node.system import SystemClock, SystemIds
-from pushery.storage import open_app_store
 
 apps = typer.Typer(help="Register, list and remove apps, directly in the registry.", no_args_is_help=True)
 
@@ -68,7 +67,9 @@ def remove(
 
 
 @contextmanager
-def _registry(config: "Config") -> Iterator[AppStore]:
+def _registry(config: Config) -> Iterator[AppStore]:
+    from pushery.storage import open_app_store  # takes longer to import than all other commands need
+
     settings = load_or_fail(config, {})
     try:
         store = open_app_store(settings.sqldir, settings.secret_key)

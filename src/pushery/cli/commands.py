@@ -4,16 +4,19 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 import pushery
-from pushery.app import Application, StartError, run
 from pushery.cli.apps import apps
 from pushery.cli.client import listen, push
 from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail, takes_settings
 from pushery.config import Settings, check_warnings, load, render_default_config
 from pushery.config import check as check_world
+
+if TYPE_CHECKING:
+    from pushery.app import Application
 
 app = typer.Typer(
     help="Pushery, a realtime push server: clients connect by WebSocket, backends push over HTTP.",
@@ -31,6 +34,8 @@ app.command()(listen)
 @takes_settings
 def start(config: Path, flags: dict[str, object]) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second signal stops it at once, SIGHUP reads the configuration anew."""
+    from pushery.app import StartError, run  # the other commands need not wait for a whole server to be imported
+
     settings = load_or_fail(config, flags)
     problems = check_world(settings)
     if problems:
@@ -47,7 +52,7 @@ def start(config: Path, flags: dict[str, object]) -> None:
         fail(str(error), code=MISUSED)
 
 
-def _say_where(application: Application, config: Path) -> None:
+def _say_where(application: "Application", config: Path) -> None:
     settings = application.settings
     host, port = settings.address.host or "localhost", application.port
     host = f"[{host}]" if ":" in host else host

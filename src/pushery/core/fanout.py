@@ -1,9 +1,12 @@
-"""Handing one frame to many sockets without making anybody wait.
+"""Handing frames to many sockets: few system calls, nobody waits, order kept.
 
-A small audience is written at once. A huge one becomes a `Broadcast` that is written in slices, so that pings,
-handshakes and other apps get their turn between two slices. Order holds all the same: a smaller push that comes
-meanwhile first hands its own receivers what the broadcast still owes them, and a second broadcast waits for the
-first.
+What is published within one turn of the event loop is gathered: an audience that was pushed to several times is
+written once, with all its frames in one piece, which costs a sixth of writing each. Whatever changes an audience
+flushes first, so exactly those who were there get a frame.
+
+A huge audience becomes a `Broadcast` that is written in slices, so that pings, handshakes and other apps get their
+turn between two slices. A smaller push that comes meanwhile first hands its own receivers what the broadcast still
+owes them.
 
 Invariant: every subscriber gets the frames of one `FanOut` in the order in which they were published.
 """
@@ -14,22 +17,38 @@ from itertools import islice
 
 from pushery.core.audience import Audience, size, write_all
 
+Done = Callable[[int], None]
+
 
 class Broadcast:
-    """A frame on its way to a huge audience."""
+    """Frames on their way to a huge audience."""
 
-    __slots__ = ("_order", "_owed", "failures", "frame", "on_done", "total")
+    __slots__ = ("_data", "_frames", "_order", "_owed", "audiences", "failures", "on_done", "total")
 
-    def __init__(self, frame: bytes, audiences: Collection[Audience]) -> None:
-        self.frame = frame
+    def __init__(self, audiences: tuple[Audience, ...]) -> None:
+        self.audiences = audiences
+        self._frames: list[bytes] = []
+        self._data = b""
+        """All frames in one piece, once the first slice is written; no frame can be added after that."""
         self._owed = {subscriber: audience for audience in audiences for subscriber in audience}
-        """Who has not got it yet, and the audience that knows how to write to them."""
+        """Who has not got them yet, and the audience that knows how to write to them."""
         self._order = iter(list(self._owed))
         self.total = 0
-        """How many it was handed to so far. A socket that leaves before its turn is not counted."""
+        """How many they were handed to so far. A socket that leaves before its turn is not counted."""
         self.failures = 0
-        self.on_done: Callable[[int], None] | None = None
+        self.on_done: list[Done] = []
         """Called with the total once nobody is owed anything."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether anybody has got it."""
+        return bool(self._data)
+
+    def add(self, frame: bytes, on_done: Done) -> None:
+        """Carry another frame to the same audience, while nobody has got anything yet."""
+        assert not self.begun
+        self._frames.append(frame)
+        self.on_done.append(on_done)
 
     def settle(self, subscriber: object) -> None:
         """Hand it over now to a subscriber that may still be owed it."""
@@ -37,8 +56,10 @@ class Broadcast:
         write = audience.get(subscriber) if audience is not None else None
         if write is None:
             return
+        if not self._data:
+            self._data = b"".join(self._frames)
         try:
-            write(self.frame)
+            write(self._data)
             self.total += 1
         except Exception:
             self.failures += 1
@@ -51,48 +72,83 @@ class Broadcast:
 
 
 class FanOut:
-    """The publications of one app, in order."""
+    """The publications of one app."""
 
-    __slots__ = ("_running", "failures", "slice_size")
+    __slots__ = ("_broadcasts", "_layer", "_pending", "_sealed", "failures", "slice_size")
 
     def __init__(self, slice_size: int) -> None:
         self.slice_size = slice_size
         """How many sockets are written before the event loop gets its turn."""
         self.failures = 0
         """Writes that raised; the sockets behind them are broken and will be closed by their transports."""
-        self._running: deque[Broadcast] = deque()
+        self._pending: dict[int, tuple[Audience, list[bytes]]] = {}
+        """What this turn of the loop has gathered, by the audience's identity."""
+        self._layer: object = None
+        """Whose audiences `_pending` holds."""
+        self._broadcasts: deque[Broadcast] = deque()
+        self._sealed = False
+        """Whether somebody has joined since the youngest broadcast was begun: it takes no more frames then."""
 
-    @property
-    def running(self) -> bool:
-        """Whether `step` has work."""
-        return bool(self._running)
+    def publish(self, frame: bytes, audiences: Collection[Audience], layer: object, on_done: Done) -> int | None:
+        """Take a frame for `flush`, and return how many will get it.
 
-    def publish(self, frame: bytes, audiences: Collection[Audience]) -> int | Broadcast:
-        """Write at once and return how many got it, or a Broadcast that `step` will carry through."""
+        Audiences of one `layer` are the same or have nobody in common; between layers order is kept by flushing. For an
+        audience above `slice_size` the answer is None, and `on_done` gets the total once `step` has served them all.
+        """
         total = size(audiences)
         if total > self.slice_size:
-            broadcast = Broadcast(frame, audiences)
-            self._running.append(broadcast)
-            return broadcast
-        if self._running:
-            for audience in audiences:
-                for subscriber in audience:
-                    for broadcast in self._running:
-                        broadcast.settle(subscriber)
-        failures = 0
+            self.flush()
+            self._broadcast(frame, tuple(audiences), on_done)
+            return None
+        if layer is not self._layer:
+            self.flush()
+            self._layer = layer
+        pending = self._pending
         for audience in audiences:
-            failures += write_all(audience, frame)
-        self.failures += failures
-        return total - failures
+            gathered = pending.get(id(audience))
+            if gathered is None:
+                pending[id(audience)] = (audience, [frame])
+            else:
+                gathered[1].append(frame)
+        return total
+
+    def flush(self) -> None:
+        """Write what has been gathered."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, {}
+        for audience, frames in pending.values():
+            for broadcast in self._broadcasts:
+                for subscriber in audience:
+                    broadcast.settle(subscriber)
+            self.failures += write_all(audience, frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def before_joining(self) -> None:
+        """Somebody is about to join an audience: what was published so far is not for them."""
+        self.flush()
+        self._sealed = True
 
     def step(self) -> bool:
         """Write one slice of the oldest broadcast; True while there is more to do."""
-        if not self._running:
+        if not self._broadcasts:
             return False
-        broadcast = self._running[0]
+        broadcast = self._broadcasts[0]
         if broadcast.step(self.slice_size):
-            self._running.popleft()
+            self._broadcasts.popleft()
             self.failures += broadcast.failures
-            if broadcast.on_done is not None:
-                broadcast.on_done(broadcast.total)
-        return bool(self._running)
+            for done in broadcast.on_done:
+                done(broadcast.total)
+        return bool(self._broadcasts)
+
+    def _broadcast(self, frame: bytes, audiences: tuple[Audience, ...], on_done: Done) -> None:
+        """Queue a frame, in one piece with those that wait for the same audience."""
+        last = self._broadcasts[-1] if self._broadcasts else None
+        if last is None or last.begun or self._sealed or not _same(last.audiences, audiences):
+            last = Broadcast(audiences)
+            self._broadcasts.append(last)
+            self._sealed = False
+        last.add(frame, on_done)
+
+
+def _same(some: tuple[Audience, ...], others: tuple[Audience, ...]) -> bool:
+    return len(some) == len(others) and all(map(lambda one, other: one is other, some, others))

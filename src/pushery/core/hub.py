@@ -4,11 +4,15 @@ The hub knows no transport and no dialect. It is plain synchronous code on dicti
 turns of the event loop happens at once: totals are exact because nobody can come or go while a push is being counted.
 """
 
-from collections.abc import Collection
+from typing import Final
 
 from pushery.core.audience import Audience, Write
-from pushery.core.fanout import FanOut
+from pushery.core.fanout import Done, FanOut
 from pushery.core.tags import TagIndex
+
+EVERYONE: Final = object()
+TAGS: Final = object()
+"""Layers of a crowd's audiences: everyone, and those by tag. A subscriber is in one audience of each."""
 
 
 class Crowd:
@@ -24,12 +28,14 @@ class Crowd:
         self.messages_out = 0
 
     def join(self, tag: str, subscriber: object, write: Write) -> None:
-        """Count `subscriber` in: from now on it gets what is pushed to all and to its tag."""
+        """Count `subscriber` in: it gets what is pushed to all and to its tag from now on, and nothing from before."""
+        self.fanout.before_joining()
         self.everyone[subscriber] = write
         self.tags.join(tag, subscriber, write)
 
     def leave(self, tag: str, subscriber: object) -> None:
-        """Count it out; harmless when it has left already."""
+        """Count it out, after handing it what it has been counted in for; harmless when it has left already."""
+        self.fanout.flush()
         if self.everyone.pop(subscriber, None) is not None:
             self.tags.leave(tag, subscriber)
 
@@ -39,9 +45,14 @@ class Crowd:
             self.everyone[subscriber] = write
             self.tags.audiences[tag][subscriber] = write
 
-    def select(self, pattern: str | None) -> Collection[Audience]:
-        """The audiences of a push: of all tags that `pattern` matches, or everyone. Raises PatternError."""
-        return (self.everyone,) if pattern is None else self.tags.select(pattern)
+    def publish(self, frame: bytes, pattern: str | None, on_done: Done) -> int | None:
+        """Take a frame for all whose tag `pattern` matches, or for everyone. Raises PatternError.
+
+        As `FanOut.publish`: the number of receivers, or None and `on_done` later. `fanout.flush` writes.
+        """
+        if pattern is None:
+            return self.fanout.publish(frame, (self.everyone,), EVERYONE, on_done)
+        return self.fanout.publish(frame, self.tags.select(pattern), TAGS, on_done)
 
 
 class Hub:

@@ -81,6 +81,8 @@ class Node:
         self._clock = clock
         self._ids = ids
         self._origin = ids.publication_id()
+        self._unflushed: dict[Crowd, None] = {}
+        """The crowds that were published to in this turn of the event loop."""
         self._stepping: set[Crowd] = set()
         """The crowds whose broadcasts are being carried on by the event loop."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -163,23 +165,31 @@ class Node:
     def _deliver(self, publication: Publication) -> int | asyncio.Future[int]:
         """The local half of a publication, whichever node it was made on."""
         crowd = self.hub.crowd(publication.app_key)
-        audiences = crowd.select(publication.pattern)
         frame = encode_frame(TEXT, publication.text)
-        crowd.pushes += 1
-        delivered = crowd.fanout.publish(frame, audiences)
-        if isinstance(delivered, int):
-            self._count(crowd, delivered, len(frame))
-            return delivered
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[int] | None = None
 
         def done(total: int) -> None:
             self._count(crowd, total, len(frame))
-            if not future.cancelled():
+            if future is not None and not future.cancelled():
                 future.set_result(total)
 
-        delivered.on_done = done
-        self._carry_on(crowd)
-        return future
+        total = crowd.publish(frame, publication.pattern, done)
+        crowd.pushes += 1
+        if total is None:
+            future = asyncio.get_running_loop().create_future()
+            self._carry_on(crowd)
+            return future
+        self._count(crowd, total, len(frame))
+        if not self._unflushed:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unflushed[crowd] = None
+        return total
+
+    def _flush(self) -> None:
+        """The turn is over: write what it has gathered."""
+        crowds, self._unflushed = self._unflushed, {}
+        for crowd in crowds:
+            crowd.fanout.flush()
 
     def _count(self, crowd: Crowd, total: int, frame_size: int) -> None:
         crowd.messages_out += total

@@ -50,6 +50,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         "_paused",
         "_phase",
         "_queue",
+        "_replies",
         "_shared",
         "_since",
         "_transport",
@@ -62,6 +63,8 @@ class HttpConnection(asyncio.Protocol, Connection):
         self.wheel_slot = NEVER
         self._queue: list[Request] = []
         """Requests not yet begun, the next one last."""
+        self._replies: list[bytes] = []
+        """Replies of this turn, not yet written."""
         self._busy = False
         """Whether a request is being worked on, or the next ones wait for their turn of the loop."""
         self._paused = False
@@ -122,6 +125,7 @@ class HttpConnection(asyncio.Protocol, Connection):
                 self._busy = True
                 self._shared.loop.call_soon(self._serve)
         if not self._lingering and not self._transport.is_closing():
+            self._send()
             self._after_serving()
 
     def _after_serving(self) -> None:
@@ -196,18 +200,26 @@ class HttpConnection(asyncio.Protocol, Connection):
             headers = (*reply.headers, *cors_headers(request, shared.cors_origins))
             reply = Reply(reply.status, reply.body, headers, reply.content_type)
         keep_alive = request.keep_alive and not request.upgrade and not shared.draining
-        self._transport.write(shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version))
+        self._replies.append(shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version))
         if not keep_alive:
             self._queue.clear()
             self._linger()
 
+    def _send(self) -> None:
+        """Write the replies of this turn in one piece."""
+        replies = self._replies
+        if replies:
+            self._transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
+            replies.clear()
+
     def _refuse(self, refusal: Refusal) -> None:
         """What came is no request, or too much: answer that and close."""
-        self._transport.write(self._shared.replies.encode(self._refusal(refusal), keep_alive=False))
+        self._replies.append(self._shared.replies.encode(self._refusal(refusal), keep_alive=False))
         self._linger()
 
     def _linger(self) -> None:
         """End our side; the client's end, or a short while, ends the rest (RFC 9112 9.6)."""
+        self._send()
         self._lingering = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
@@ -228,6 +240,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         rest = self._parser.upgrade_rest
         peer = WebSocketPeer(shared, transport, session, deflater)
         shared.wheel.cancel(self)
+        self._send()
         transport.set_protocol(peer)
         transport.write(handshake_answer(accept, extension))
         peer.open(rest)

@@ -7,9 +7,8 @@ and an idle socket holds no compressor (256 KiB each otherwise).
 import zlib
 from typing import Final
 
-_TAIL: Final = b"\x00\x00\xff\xff"
-# An empty final block: only a stream that is whole up to here reaches the end that it marks.
-_END: Final = _TAIL + b"\x01\x00\x00\xff\xff"
+# What the sender took off (7.2.1), and an empty block marked final: a stream that is whole so far ends there.
+_END: Final = b"\x00\x00\xff\xff\x01\x00\x00\xff\xff"
 LEVEL: Final = 6
 ANSWER: Final = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
@@ -69,11 +68,13 @@ def inflate(payload: bytes, limit: int) -> bytes:
     """
     decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        data = decompressor.decompress(payload + _END, limit + 1)
+        data = decompressor.decompress(payload, limit + 1)
+        if len(data) > limit:
+            raise InflateError(too_big=True)
+        # A stream that is whole gives nothing more, and ends where _END ends.
+        whole = not decompressor.decompress(_END, 1) and decompressor.eof
     except zlib.error:
         raise InflateError(too_big=False) from None
-    if len(data) > limit:
-        raise InflateError(too_big=True)
-    if not decompressor.eof or decompressor.unused_data.removesuffix(_END) not in (b"", b"\x00"):
+    if not whole or decompressor.unused_data.removesuffix(_END) not in (b"", b"\x00"):
         raise InflateError(too_big=False)
     return data

@@ -77,7 +77,7 @@ class RequestParser:
         self._begun: Request | None = None  # the request whose body is being read; None in every other phase
         self._left = 0  # bytes of its body still to come, CHUNKED when unknown
         self._overhead = 0  # bytes of this message that were not body
-        self._tail = b""  # the last three bytes of this message, where an empty line may have begun
+        self._tail = b""  # its last three bytes, where an empty line may have begun
         self._awaits_continue = False
 
     def feed(self, data: bytes) -> list[Request]:
@@ -95,8 +95,6 @@ class RequestParser:
             # A traceback would hold this frame, hence this parser, which holds the refusal: a cycle.
             self.refusal = refusal.with_traceback(None)
             self.phase = ENDED
-            self._begun = None
-            self._awaits_continue = False
         return done
 
     def take_continue(self) -> bool:
@@ -127,11 +125,12 @@ class RequestParser:
 
     def _skip_empty_lines(self, data: bytes, at: int) -> int:
         """RFC 9112 2.2: a server SHOULD ignore at least one empty line before the request line."""
-        rest = len(data[at:].lstrip(b"\r\n"))
-        self._overhead += len(data) - at - rest
+        lines = data[at : at + 64]  # not all of `data`, which may hold many short requests
+        skipped = len(lines) - len(lines.lstrip(b"\r\n"))
+        self._overhead += skipped
         if self._overhead > self._limits.max_header_bytes:
             raise _headers_too_large(self._limits)
-        return len(data) - rest
+        return at + skipped
 
     def _next_cut(self, data: bytes, at: int) -> int:
         """Where the next empty line ends in `data`, also when it began in earlier data; 0 when it does not."""
@@ -174,12 +173,11 @@ class RequestParser:
         self._begun = request
         self._left = length
         self._overhead = 0
-        self._tail = b""
         self.phase = BODY
 
     def _decline(self, length: int) -> None:
-        """Ignore an offer to upgrade (RFC 9110 7.8). llhttp believes it took effect and skipped the body: make it anew,
-        at the beginning of that body."""
+        """Ignore an offer to upgrade (RFC 9110 7.8). llhttp believes it was taken and skips the body: bring a new one
+        to where that body begins."""
         self._sink.clear()
         self._inner = _inner_parser(self._sink)
         framing = b"Transfer-Encoding: chunked" if length == CHUNKED else b"Content-Length: %d" % length
@@ -222,8 +220,8 @@ class RequestParser:
 
 
 class _Sink:
-    """What llhttp found in the message it is in. Knows neither parser, so that dropping the connection frees all three
-    without the help of the collector."""
+    """What llhttp found in the message it is in. Knows neither parser: without a cycle all three are freed with their
+    connection, not by the collector."""
 
     __slots__ = ("body", "chunks", "complete", "headers", "size", "target")
 

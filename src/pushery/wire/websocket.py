@@ -56,8 +56,23 @@ def close_frame(close: Close) -> bytes:
 
 def payload_of(frame: bytes) -> memoryview:
     """The payload of a frame that `encode_frame` made."""
-    size = frame[1]
-    return memoryview(frame)[2 if size < 126 else 4 if size == 126 else 10 :]
+    return memoryview(frame)[_head_size(frame[1]) :]
+
+
+def split_frames(data: bytes) -> list[bytes]:
+    """The frames, made by `encode_frame`, that stand one behind another in `data`."""
+    frames, at = [], 0
+    while at < len(data):
+        marker = data[at + 1]
+        head = _head_size(marker)
+        size = marker if marker < 126 else int.from_bytes(data[at + 2 : at + head], "big")
+        frames.append(data[at : at + head + size])
+        at += head + size
+    return frames
+
+
+def _head_size(marker: int) -> int:
+    return 2 if marker < 126 else 4 if marker == 126 else 10
 
 
 def unmask(mask: bytes, payload: bytes) -> bytes:
