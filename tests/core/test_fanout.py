@@ -1,59 +1,28 @@
 from collections.abc import Collection
-from functools import partial
 from math import ceil
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from pushery.core.audience import Audience, size
-from pushery.core.fanout import Broadcast, FanOut
+from pushery.core.audience import Audience
+from pushery.core.fanout import FanOut
+
+from .clients import Client, frame_of
 
 TAGS = range(4)
+LAYER = object()
 
 
-class Client:
-    """A subscriber that remembers what was written to it, and by which way."""
-
-    def __init__(self, raises_every: int = 0, swaps_every: int = 0) -> None:
-        self.raises_every = raises_every
-        self.swaps_every = swaps_every
-        self.way = 0
-        self.offered: list[bytes] = []
-        self.taken: list[bytes] = []
-        self.homes: list[Audience] = []
-        """The audiences it is in."""
-
-    def write(self, way: int, frame: bytes) -> None:
-        """What `redirect` binds to a way."""
-        assert self.homes, "written to after it left"
-        assert way == self.way, "written to by a way it has given up"
-        self.offered.append(frame)
-        if self.swaps_every and len(self.offered) % self.swaps_every == 0:
-            self.redirect()
-        if self.raises_every and len(self.offered) % self.raises_every == 0:
-            raise RuntimeError("broken pipe")
-        self.taken.append(frame)
-
-    def redirect(self) -> None:
-        """Be written to by another way from now on."""
-        self.way += 1
-        for home in self.homes:
-            home[self] = partial(self.write, self.way)
-
-    def join(self, *homes: Audience) -> None:
-        """Come in."""
-        self.homes = list(homes)
-        self.redirect()
-
-    def leave(self) -> None:
-        """Go for good."""
-        for home in self.homes:
-            del home[self]
-        self.homes = []
-
-
-class AgainstAList(RuleBasedStateMachine):
+class AgainstLists(RuleBasedStateMachine):
     """A fan-out beside lists of what each client is to get, in order."""
 
     @initialize(slice_size=st.integers(1, 5))
@@ -63,16 +32,24 @@ class AgainstAList(RuleBasedStateMachine):
         self.by_tag: list[Audience] = [{} for _ in TAGS]
         self.clients: list[Client] = []
         self.meant: dict[Client, list[bytes]] = {}
+        """What was published to each since it joined."""
+        self.promised: dict[Client, int] = {}
+        """How much of that the next flush is to have written."""
         self.published = 0
-        self.outcomes: dict[bytes, int | None] = {}
-        """What each publication reported; None while it is under way."""
+        self.counted: dict[bytes, int] = {}
+        """The frames that are counted at once, and the count."""
+        self.carried: dict[bytes, int | None] = {}
+        """The frames of broadcasts, and the total; None while they are under way."""
 
     @rule(tag=st.sampled_from(TAGS), raises_every=st.sampled_from([0, 0, 0, 2]), swaps_every=st.sampled_from([0, 0, 3]))
     def join(self, tag: int, raises_every: int, swaps_every: int) -> None:
-        client = Client(raises_every, swaps_every)
+        self.fanout.before_joining()
+        client = Client(raises_every=raises_every, swaps_every=swaps_every)
         client.join(self.everyone, self.by_tag[tag])
         self.clients.append(client)
         self.meant[client] = []
+        self.promised[client] = 0
+        self.all_promises_are_kept()
 
     @rule(tag=st.sampled_from(TAGS), count=st.integers(1, 12))
     def a_crowd_joins(self, tag: int, count: int) -> None:
@@ -82,63 +59,78 @@ class AgainstAList(RuleBasedStateMachine):
     @precondition(lambda self: self.everyone)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
-        client = data.draw(st.sampled_from([client for client in self.clients if client.homes]))
-        assert client.offered == self.meant[client][: len(client.offered)]
-        client.leave()
+        self.flush()
+        self.somebody(data).leave()
 
     @precondition(lambda self: self.everyone)
     @rule(data=st.data())
     def redirect(self, data: st.DataObject) -> None:
-        data.draw(st.sampled_from([client for client in self.clients if client.homes])).redirect()
+        self.somebody(data).redirect()
 
-    @rule(tags=st.sets(st.sampled_from(TAGS)))
-    def publish_to_tags(self, tags: set[int]) -> None:
-        self.publish([self.by_tag[tag] for tag in tags])
+    def somebody(self, data: st.DataObject) -> Client:
+        return data.draw(st.sampled_from([client for client in self.clients if client.homes]))
 
-    @rule()
-    def publish_to_all(self) -> None:
-        self.publish((self.everyone,))
+    @rule(tags=st.sets(st.sampled_from(TAGS)), times=st.integers(1, 3))
+    def publish_to_tags(self, tags: set[int], times: int) -> None:
+        for _ in range(times):
+            self.publish([self.by_tag[tag] for tag in tags], self.by_tag)
 
-    def publish(self, audiences: Collection[Audience]) -> None:
-        frame = b"%d" % self.published
+    @rule(times=st.integers(1, 3))
+    def publish_to_all(self, times: int) -> None:
+        for _ in range(times):
+            self.publish((self.everyone,), self.everyone)
+
+    def publish(self, audiences: Collection[Audience], layer: object) -> None:
+        frame = frame_of(self.published)
         self.published += 1
         receivers = [client for client in self.clients if any(client in audience for audience in audiences)]
         for client in receivers:
             self.meant[client].append(frame)
-        outcome = self.fanout.publish(frame, audiences)
-        if isinstance(outcome, Broadcast):
+        total = self.fanout.publish(frame, audiences, layer, lambda total: self.done(frame, total))
+        if total is None:
             assert len(receivers) > self.fanout.slice_size
-            self.outcomes[frame] = None
-            outcome.on_done = lambda total: self.done(frame, total)
+            self.carried[frame] = None
         else:
-            assert len(receivers) <= self.fanout.slice_size
-            self.outcomes[frame] = outcome
+            assert total == len(receivers) <= self.fanout.slice_size
+            self.counted[frame] = total
             for client in receivers:
-                assert client.offered == self.meant[client], "a small push waits for nobody"
+                self.promised[client] = len(self.meant[client])
 
     def done(self, frame: bytes, total: int) -> None:
-        assert self.outcomes[frame] is None, "done twice"
-        self.outcomes[frame] = total
+        assert self.carried[frame] is None, "done twice"
+        self.carried[frame] = total
         for client in self.clients:
             assert not client.homes or frame not in self.meant[client] or frame in client.offered
 
     @rule()
+    def flush(self) -> None:
+        self.fanout.flush()
+        self.all_promises_are_kept()
+
+    def all_promises_are_kept(self) -> None:
+        for client in self.clients:
+            assert len(client.offered) >= self.promised[client], "a small push waits for nobody"
+        for frame, total in self.counted.items():
+            assert total == sum(frame in client.offered for client in self.clients)
+
+    @rule()
     def step(self) -> None:
-        before = sum(len(client.offered) for client in self.clients)
-        running = self.fanout.step()
-        assert running == self.fanout.running
-        assert sum(len(client.offered) for client in self.clients) - before <= self.fanout.slice_size
+        before = sum(client.writes for client in self.clients)
+        more = self.fanout.step()
+        assert more == (None in self.carried.values())
+        assert sum(client.writes for client in self.clients) - before <= self.fanout.slice_size
 
     @rule()
     def finish(self) -> None:
+        self.flush()
         turns = 0
-        while self.fanout.running:
+        while None in self.carried.values():
             self.step()
             turns += 1
-        assert turns <= self.published * ceil(len(self.clients) / self.fanout.slice_size)
+        assert turns <= len(self.carried) * ceil(len(self.clients) / self.fanout.slice_size)
         for client in self.clients:
-            if client.homes:
-                assert client.offered == self.meant[client]
+            assert not client.homes or client.offered == self.meant[client]
+        assert self.fanout.failures == sum(client.raised for client in self.clients)
 
     @invariant()
     def everybody_gets_a_beginning_of_what_is_meant_for_them(self) -> None:
@@ -146,18 +138,16 @@ class AgainstAList(RuleBasedStateMachine):
             assert client.offered == self.meant[client][: len(client.offered)]
 
     @invariant()
-    def totals_are_what_was_taken_and_failures_what_was_not(self) -> None:
-        for frame, total in self.outcomes.items():
+    def the_total_of_a_broadcast_is_how_many_took_it(self) -> None:
+        for frame, total in self.carried.items():
             assert total is None or total == sum(frame in client.taken for client in self.clients)
-        if not self.fanout.running:
-            assert None not in self.outcomes.values()
-            assert self.fanout.failures == sum(len(client.offered) - len(client.taken) for client in self.clients)
 
     def teardown(self) -> None:
         self.finish()
 
 
-TestAgainstAList = AgainstAList.TestCase
+def test_everybody_gets_what_is_meant_for_them_in_order_whatever_happens_meanwhile() -> None:
+    run_state_machine_as_test(AgainstLists, settings=settings(max_examples=80, stateful_step_count=40))
 
 
 def crowd(count: int) -> tuple[Audience, list[Client]]:
@@ -169,121 +159,201 @@ def crowd(count: int) -> tuple[Audience, list[Client]]:
     return audience, clients
 
 
-def broadcast(fanout: FanOut, frame: bytes, audience: Audience) -> list[int]:
-    """Publish to a huge audience; the totals it is done with are appended to what is returned."""
-    totals: list[int] = []
-    outcome = fanout.publish(frame, (audience,))
-    assert isinstance(outcome, Broadcast)
-    outcome.on_done = totals.append
-    return totals
+def finish(fanout: FanOut) -> None:
+    """Let everything arrive."""
+    fanout.flush()
+    while fanout.step():
+        pass
 
 
-def test_an_audience_of_one_slice_is_written_at_once() -> None:
+def ignore(_: int) -> None:
+    """What to do with a total that does not matter."""
+
+
+def test_a_small_audience_is_counted_at_once_and_written_at_the_end_of_the_turn() -> None:
     audience, clients = crowd(3)
     fanout = FanOut(3)
-    assert fanout.publish(b"hello", (audience,)) == 3
-    assert not fanout.running
-    assert all(client.taken == [b"hello"] for client in clients)
+    assert fanout.publish(b"1;", (audience,), LAYER, ignore) == 3
+    assert all(client.taken == [] for client in clients)
+    fanout.flush()
+    assert all(client.taken == [b"1;"] for client in clients)
+    fanout.flush()
+    assert all(client.writes == 1 for client in clients)
+
+
+def test_what_one_turn_brings_to_an_audience_is_one_write_per_client() -> None:
+    audience, clients = crowd(3)
+    fanout = FanOut(3)
+    for number in range(5):
+        fanout.publish(frame_of(number), (audience,), LAYER, ignore)
+    fanout.flush()
+    assert all(client.writes == 1 for client in clients)
+    assert all(client.taken == [b"0;", b"1;", b"2;", b"3;", b"4;"] for client in clients)
+
+
+def test_order_holds_between_pushes_to_all_and_pushes_to_some() -> None:
+    some, clients = crowd(2)
+    everyone = dict(some)
+    fanout = FanOut(10)
+    for number in range(6):
+        audience, layer = ((everyone,), "all") if number % 2 else ((some,), "some")
+        fanout.publish(frame_of(number), audience, layer, ignore)
+    fanout.flush()
+    assert all(client.taken == [frame_of(number) for number in range(6)] for client in clients)
+
+
+def test_who_joins_within_the_turn_gets_only_what_is_published_after() -> None:
+    audience, clients = crowd(1)
+    fanout = FanOut(10)
+    assert fanout.publish(b"1;", (audience,), LAYER, ignore) == 1
+    fanout.before_joining()
+    late = Client()
+    late.join(audience)
+    assert fanout.publish(b"2;", (audience,), LAYER, ignore) == 2
+    fanout.flush()
+    assert clients[0].taken == [b"1;", b"2;"]
+    assert late.taken == [b"2;"]
 
 
 def test_nobody_is_a_total_of_zero() -> None:
     fanout = FanOut(3)
-    assert fanout.publish(b"hello", ()) == 0
-    assert fanout.publish(b"hello", ({},)) == 0
-    assert not fanout.running
+    assert fanout.publish(b"1;", (), LAYER, ignore) == 0
+    assert fanout.publish(b"1;", ({},), LAYER, ignore) == 0
+    fanout.flush()
     assert not fanout.step()
 
 
 def test_a_larger_audience_is_written_slice_by_slice() -> None:
     audience, clients = crowd(7)
     fanout = FanOut(3)
-    totals = broadcast(fanout, b"hello", audience)
-    written = [sum(len(client.taken) for client in clients)]
+    totals: list[int] = []
+    assert fanout.publish(b"1;", (audience,), LAYER, totals.append) is None
+    written = [sum(client.writes for client in clients)]
     while fanout.step():
         assert totals == []
-        written.append(sum(len(client.taken) for client in clients))
+        written.append(sum(client.writes for client in clients))
     assert written == [0, 3, 6]
     assert totals == [7]
+    assert all(client.taken == [b"1;"] for client in clients)
 
 
 def test_several_audiences_are_one_broadcast() -> None:
     (first, _), (second, _) = crowd(2), crowd(2)
     fanout = FanOut(3)
-    outcome = fanout.publish(b"hello", (first, second))
-    assert isinstance(outcome, Broadcast)
+    totals: list[int] = []
+    fanout.publish(b"1;", (first, second), LAYER, totals.append)
     assert fanout.step()
     assert not fanout.step()
-    assert outcome.total == size((first, second)) == 4
+    assert totals == [4]
+
+
+def test_broadcasts_to_the_same_audience_are_one_write_until_the_first_has_begun() -> None:
+    audience, clients = crowd(4)
+    fanout = FanOut(3)
+    totals: list[int] = []
+    fanout.publish(b"1;", (audience,), LAYER, totals.append)
+    fanout.publish(b"2;", (audience,), LAYER, totals.append)
+    fanout.step()
+    fanout.publish(b"3;", (audience,), LAYER, totals.append)
+    finish(fanout)
+    assert totals == [4, 4, 4]
+    assert all(client.taken == [b"1;", b"2;", b"3;"] for client in clients)
+    assert all(client.writes == 2 for client in clients)
+
+
+def test_broadcasts_to_different_audiences_stay_apart() -> None:
+    (one, ones), (other, others) = crowd(4), crowd(4)
+    fanout = FanOut(3)
+    for frame, audiences in ((b"1;", (one,)), (b"2;", (other,)), (b"3;", (one, other))):
+        fanout.publish(frame, audiences, LAYER, ignore)
+    finish(fanout)
+    assert all(client.taken == [b"1;", b"3;"] for client in ones)
+    assert all(client.taken == [b"2;", b"3;"] for client in others)
 
 
 def test_a_client_that_leaves_before_its_turn_is_neither_written_nor_counted() -> None:
     audience, clients = crowd(4)
     fanout = FanOut(2)
-    totals = broadcast(fanout, b"hello", audience)
+    totals: list[int] = []
+    fanout.publish(b"1;", (audience,), LAYER, totals.append)
     fanout.step()
     clients[0].leave()
     clients[3].leave()
-    while fanout.step():
-        pass
-    assert [client.taken for client in clients] == [[b"hello"], [b"hello"], [b"hello"], []]
+    finish(fanout)
+    assert [client.taken for client in clients] == [[b"1;"], [b"1;"], [b"1;"], []]
     assert totals == [3]
 
 
-def test_a_client_that_joins_during_a_broadcast_does_not_get_it() -> None:
+def test_who_joins_during_a_broadcast_gets_the_next_but_not_this_one() -> None:
     audience, _ = crowd(4)
     fanout = FanOut(2)
-    totals = broadcast(fanout, b"hello", audience)
+    totals: list[int] = []
+    fanout.publish(b"1;", (audience,), LAYER, totals.append)
+    fanout.before_joining()
     late = Client()
     late.join(audience)
-    while fanout.step():
-        pass
-    assert late.offered == []
-    assert totals == [4]
+    fanout.publish(b"2;", (audience,), LAYER, totals.append)
+    finish(fanout)
+    assert late.offered == [b"2;"]
+    assert totals == [4, 5]
 
 
 def test_a_small_push_first_hands_its_receivers_all_that_is_still_owed_to_them() -> None:
     audience, clients = crowd(6)
     fanout = FanOut(2)
-    first, second = broadcast(fanout, b"1", audience), broadcast(fanout, b"2", audience)
+    totals: list[int] = []
+    fanout.publish(b"1;", (audience,), LAYER, totals.append)
+    fanout.step()
+    fanout.publish(b"2;", (audience,), LAYER, totals.append)
     few: Audience = {client: audience[client] for client in clients[4:]}
-    assert fanout.publish(b"3", (few,)) == 2
-    assert [client.taken for client in clients] == [[], [], [], [], [b"1", b"2", b"3"], [b"1", b"2", b"3"]]
-    while fanout.step():
-        pass
-    assert all(client.taken[:2] == [b"1", b"2"] for client in clients)
-    assert (first, second) == ([6], [6])
+    assert fanout.publish(b"3;", (few,), "another layer", ignore) == 2
+    fanout.flush()
+    everything = [b"1;", b"2;", b"3;"]
+    assert [client.taken for client in clients] == [[b"1;"], [b"1;"], [], [], everything, everything]
+    finish(fanout)
+    assert all(client.taken[:2] == [b"1;", b"2;"] for client in clients)
+    assert totals == [6, 6]
 
 
 def test_an_empty_push_into_a_running_broadcast_disturbs_nothing() -> None:
     audience, clients = crowd(4)
     fanout = FanOut(2)
-    broadcast(fanout, b"1", audience)
-    assert fanout.publish(b"2", ({},)) == 0
+    fanout.publish(b"1;", (audience,), LAYER, ignore)
+    assert fanout.publish(b"2;", ({},), LAYER, ignore) == 0
+    fanout.flush()
     assert all(client.taken == [] for client in clients)
 
 
 @pytest.mark.parametrize("slice_size", [1, 3, 100])
-def test_writes_that_raise_cost_nobody_else_the_frame_and_are_counted(slice_size: int) -> None:
+def test_writes_that_raise_cost_nobody_else_the_frame_and_are_noted(slice_size: int) -> None:
     audience: Audience = {}
     clients = [Client(raises_every=number % 2) for number in range(6)]
     for client in clients:
         client.join(audience)
     fanout = FanOut(slice_size)
-    outcome = fanout.publish(b"hello", (audience,))
-    while fanout.step():
-        pass
-    assert (outcome.total if isinstance(outcome, Broadcast) else outcome) == 3
+    totals: list[int] = []
+    at_once = fanout.publish(b"1;", (audience,), LAYER, totals.append)
+    finish(fanout)
     assert fanout.failures == 3
-    assert [client.taken for client in clients] == [[b"hello"], []] * 3
+    assert [client.taken for client in clients] == [[b"1;"], []] * 3
+    assert (at_once, totals) == ((6, []) if slice_size == 100 else (None, [3]))
+
+
+def test_what_has_been_published_goes_the_way_a_client_has_when_it_is_written() -> None:
+    audience, clients = crowd(4)
+    for fanout in (FanOut(2), FanOut(10)):
+        fanout.publish(b"1;", (audience,), LAYER, ignore)
+        clients[3].redirect()
+        finish(fanout)
+    assert all(client.taken == [b"1;", b"1;"] for client in clients)
 
 
 def test_a_broadcast_that_everybody_left_still_ends() -> None:
     audience, clients = crowd(5)
     fanout = FanOut(2)
-    totals = broadcast(fanout, b"hello", audience)
+    totals: list[int] = []
+    fanout.publish(b"1;", (audience,), LAYER, totals.append)
     for client in clients:
         client.leave()
-    while fanout.step():
-        pass
+    finish(fanout)
     assert totals == [0]
-    assert not fanout.running

@@ -1,7 +1,7 @@
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
@@ -172,7 +172,7 @@ def test_a_selection_holds_when_all_of_it_comes_together(monkeypatch: pytest.Mon
 
 
 @given(seeded)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 def test_a_long_life_of_comings_goings_and_pushes_never_selects_wrongly(random: Random) -> None:
     """Hundreds of steps, where a machine takes dozens."""
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -266,3 +266,11 @@ def test_names_are_sorted_by_code_point() -> None:
     assert index.names() == ["A:1", "A:10", "a", "b", "é", "\uffee", "𝄞"]
     index.leave("a", 1)
     assert index.names() == ["A:1", "A:10", "b", "é", "\uffee", "𝄞"]
+
+
+def test_only_so_many_patterns_are_remembered_and_the_latest_used_stay() -> None:
+    index = TagIndex(max_standing=2)
+    index.join("A:1", 1, write)
+    for pattern in ("A", ":", "A", "1", "^A:1$"):
+        index.select(pattern)
+    assert list(index._standing) == ["A", "1"]

@@ -2,9 +2,9 @@ import gc
 import weakref
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pushery.core.wheel import NEVER, Wheel
 
@@ -222,4 +222,5 @@ class AgainstAList(RuleBasedStateMachine):
         assert sorted(map(id, self.wheel)) == sorted(map(id, self.due_at))
 
 
-TestAgainstAList = AgainstAList.TestCase
+def test_a_wheel_hands_out_what_a_list_of_deadlines_would() -> None:
+    run_state_machine_as_test(AgainstAList, settings=settings(max_examples=80, stateful_step_count=40))

@@ -1,6 +1,5 @@
 """The whole story once, as a person would live it: register, connect, push, list, unregister, restart."""
 
-
 import pytest
 
 from tests.support.server import ServerProcess, TestApp

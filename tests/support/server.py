@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -42,7 +43,7 @@ class Answer:
     """An HTTP response."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: "Message[str, str]"
     body: bytes
 
     @property
@@ -77,6 +78,12 @@ class ServerProcess:
             **settings,
         }
         self.port = 0
+        self.flags: list[str] = []
+        """Further arguments of `pushery start`."""
+        self.environ: dict[str, str] = {}
+        """Further environment variables."""
+        self.said = ""
+        """What it has written to standard output and standard error: up to the start, and all of it once stopped."""
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -90,21 +97,21 @@ class ServerProcess:
         self.config.write_text(json.dumps(self.settings))
         self.config.chmod(0o600)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pushery", "start", "--config", str(self.config)],
+            [sys.executable, "-m", "pushery", "start", "--config", str(self.config), *self.flags],
             cwd=self.directory,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PUSHERY_")},
+            env={name: value for name, value in os.environ.items() if not name.startswith("PUSHERY_")} | self.environ,
         )
         assert self._process.stdout is not None
-        said = []
+        self.said = ""
         for line in self._process.stdout:
-            said.append(line)
+            self.said += line
             if found := re.search(r"listens on https?://\S+:(\d+)", line):
                 self.port = int(found[1])
                 return self
-        raise AssertionError(f"the server did not start: {''.join(said)}")
+        raise AssertionError(f"the server did not start: {self.said}")
 
     def stop(self, number: int = signal.SIGTERM, deadline_s: float = DEADLINE_S) -> int:
         """Send a signal and wait for the end; returns the exit code."""
@@ -115,6 +122,7 @@ class ServerProcess:
         """Wait for the end that somebody has asked for already."""
         code = self.process.wait(deadline_s)
         assert self.process.stdout is not None
+        self.said += self.process.stdout.read()
         self.process.stdout.close()
         self._process = None
         return code
@@ -164,6 +172,17 @@ class ServerProcess:
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, error.headers, error.read())
+
+    @property
+    def resident_bytes(self) -> int:
+        """How much memory the server takes."""
+        found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text(), re.MULTILINE)
+        assert found is not None
+        return int(found[1]) * 1024
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The lines logged so far about this event."""
+        return [line for line in map(json.loads, self.log.splitlines()) if line["event"] == event]
 
     def register(self, name: str = "test", auth: tuple[str, str] = ("app_admin", "app password")) -> TestApp:
         """Register an app."""

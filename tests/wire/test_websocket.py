@@ -34,6 +34,7 @@ from pushery.wire.websocket import (
     close_frame,
     encode_frame,
     payload_of,
+    split_frames,
     unmask,
 )
 
@@ -187,9 +188,7 @@ RULES = [
     Rule("5.5.1", "close inside a message", frame(TEXT, b"Hel") + close(1001), [Message(CLOSE, b"\x03\xe9")], 1000),
     refused("5.4", "nothing to continue", frame(FIN | CONTINUATION)),
     refused("5.4", "nothing to continue, unfinished", frame(CONTINUATION)),
-    refused("5.4", "nothing to continue after the end", frame(TEXT) + frame(FIN))._replace(
-        wire=frame(TEXT, b"Hel") + frame(FIN, b"lo") + frame(FIN, b"!")
-    ),
+    Rule("5.4", "nothing to continue any more", frame(TEXT, b"Hel") + frame(FIN, b"lo") + frame(FIN), [HELLO], 1002),
     refused("5.4", "text inside a text", frame(TEXT) + text(b"")),
     refused("5.4", "binary inside a text", frame(TEXT) + frame(FIN | BINARY)),
     refused("5.4", "unfinished binary inside a binary", frame(BINARY) + frame(BINARY)),
@@ -295,6 +294,17 @@ def test_every_failure_can_be_said_in_a_close_frame() -> None:
             assert len(payload_of(close_frame(reader.failure))) <= 125
 
 
+def test_a_message_is_there_with_its_last_byte_wherever_the_chunks_end() -> None:
+    frames = [frame(FIN | BINARY, bytes(130)), frame(FIN | BINARY, bytes(126))]
+    wire, ends = b"".join(frames), list(itertools.accumulate(map(len, frames)))
+    for cuts in itertools.combinations(range(len(wire)), 2):
+        reader, begin, count = FrameReader(LIMIT), 0, 0
+        for end in (*cuts, len(wire)):
+            count += len(reader.feed(wire[begin:end]))
+            assert count == sum(one <= end for one in ends)
+            begin = end
+
+
 # --- What is held, and how long it takes ----------------------------------------------------------------------------
 
 
@@ -315,7 +325,14 @@ def test_a_length_past_the_limit_fails_before_a_byte_of_payload_and_holds_nothin
     assert held(reader) == held_when_failed(codes.TOO_BIG)
 
 
-@pytest.mark.parametrize("ending", [text(b""), close(1000), frame(FIN | PING, b"\0" * 126)])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(close(1000), id="close"),
+        pytest.param(text(b""), id="protocol error"),
+        pytest.param(bytes((FIN,)) + length(KIB * KIB), id="message too big"),
+    ],
+)
 def test_a_reader_that_is_done_lets_go_of_the_message_under_way(ending: bytes) -> None:
     reader = FrameReader(KIB * KIB)
     reader.feed(frame(BINARY, bytes(200_000)))
@@ -492,6 +509,12 @@ def test_a_frame_has_the_shortest_length_and_gives_its_payload_back(size: int) -
     made = encode_frame(BINARY, bytes(size))
     assert made == bytes((0x82,)) + bytes((length(size)[0] & 0x7F,)) + length(size)[1:] + bytes(size)
     assert payload_of(made) == bytes(size)
+
+
+def test_frames_that_stand_one_behind_another_are_told_apart() -> None:
+    frames = [encode_frame(TEXT, bytes(size)) for size in (0, 65536, 126, 125, 65535, 1)]
+    assert split_frames(b"".join(frames)) == frames
+    assert split_frames(b"") == []
 
 
 @given(st.binary(min_size=4, max_size=4), st.binary(max_size=300))

@@ -81,7 +81,7 @@ class Application:
         running = self._running
         assert running is not None
         self.settings = settings
-        running.gopusher.options = _gopusher_options(settings)
+        running.gopusher.configure(_gopusher_options(settings))
         running.shared.cors_origins = frozenset(settings.cors_origins)
         running.shared.trusted_proxies = settings.trusted_networks
         if running.tls is not None:

@@ -56,9 +56,13 @@ class _ToStructlog(logging.Handler):
                    exc_info=record.exc_info)  # fmt: skip
 
 
-def configure_logs(settings: Settings) -> LogOutput:
-    """Set logging up for this process. Raises OSError when the log file cannot be opened."""
-    output = LogOutput(log_file(settings.logdir))
+def open_log(settings: Settings) -> LogOutput:
+    """The output that the settings ask for. Raises OSError when the file cannot be opened."""
+    return LogOutput(log_file(settings.logdir))
+
+
+def configure_logs(settings: Settings, output: LogOutput) -> None:
+    """Set logging up for this process; may be called again with changed settings."""
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not output.is_terminal())
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -77,4 +81,3 @@ def configure_logs(settings: Settings) -> LogOutput:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
-    return output

@@ -9,7 +9,7 @@ import structlog
 import uvloop
 
 from pushery.app.application import Application, StartError
-from pushery.app.logs import LogOutput, configure_logs
+from pushery.app.logs import LogOutput, configure_logs, open_log
 from pushery.app.system import raise_descriptor_limit, settle_collector
 from pushery.config import ConfigError, Settings, reloaded
 
@@ -22,9 +22,10 @@ def run(settings: Settings, reload: Callable[[], Settings], started: Callable[[A
     `reload` loads the settings anew, on SIGHUP; it may raise ConfigError. `started` is called once clients are welcome.
     """
     try:
-        output = configure_logs(settings)
+        output = open_log(settings)
     except OSError as error:
         raise StartError(f"logdir {settings.logdir!r} cannot be opened: {error.strerror or error}") from error
+    configure_logs(settings, output)
     uvloop.run(_serve(settings, output, reload, started))
 
 
@@ -69,6 +70,7 @@ def _reload(application: Application, output: LogOutput, reload: Callable[[], Se
     except OSError as error:
         log.error("reload_refused", problems=[str(error)])
         return
+    configure_logs(settings, output)
     application.apply(settings)
     log.info("reloaded", need_restart=need_restart)
 

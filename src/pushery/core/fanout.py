@@ -80,7 +80,7 @@ class FanOut:
         self.slice_size = slice_size
         """How many sockets are written before the event loop gets its turn."""
         self.failures = 0
-        """Writes that raised; the sockets behind them are broken and will be closed by their transports."""
+        """Writes that raised, until whoever reports them sets it back to 0."""
         self._pending: dict[int, tuple[Audience, list[bytes]]] = {}
         """What this turn of the loop has gathered, by the audience's identity."""
         self._layer: object = None

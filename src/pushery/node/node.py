@@ -29,7 +29,7 @@ from pushery.core.effects import (
 from pushery.core.exchange import Reply
 from pushery.core.hub import Crowd, Hub
 from pushery.core.patterns import PatternError
-from pushery.core.ports import Bus, Clock, IdSource
+from pushery.core.ports import Bus, Clock, IdSource, StorageError
 from pushery.core.publications import (
     ENVELOPE_VERSION,
     Envelope,
@@ -140,7 +140,7 @@ class Node:
             await asyncio.sleep(every_s)
             try:
                 removed = await self.registry.refresh()
-            except Exception as error:
+            except StorageError as error:
                 log.warning("registry_unreadable", error=str(error))
                 continue
             for key in removed:
@@ -190,6 +190,15 @@ class Node:
         crowds, self._unflushed = self._unflushed, {}
         for crowd in crowds:
             crowd.fanout.flush()
+            self._note_failures(crowd)
+
+    def _note_failures(self, crowd: Crowd) -> None:
+        """Writes do not fail but through a defect of ours; then it must not go unnoticed."""
+        failures = crowd.fanout.failures
+        if failures:
+            crowd.fanout.failures = 0
+            self.stats.errors["write_failed"] += failures
+            log.error("writes_failed", count=failures)
 
     def _count(self, crowd: Crowd, total: int, frame_size: int) -> None:
         crowd.messages_out += total
@@ -208,6 +217,7 @@ class Node:
                 loop.call_soon(step)
             else:
                 self._stepping.discard(crowd)
+                self._note_failures(crowd)
 
         loop.call_soon(step)
 
@@ -270,8 +280,11 @@ class Node:
         envelope = decode_envelope(data)
         if envelope is None or envelope.origin == self._origin:
             return
-        if isinstance(envelope, Published):
-            if envelope.publication.app_key in self.registry.apps:
-                self._deliver(envelope.publication)
-        else:
+        if isinstance(envelope, Unregistered):
+            self.registry.forget(envelope.app_key)
             self._close_app(envelope.app_key)
+        elif envelope.publication.app_key in self.registry.apps:
+            try:
+                self._deliver(envelope.publication)
+            except PatternError as error:  # its origin found it valid, so that runs another version
+                log.warning("publication_not_understood", app_key=envelope.publication.app_key, error=str(error))

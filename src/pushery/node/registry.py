@@ -39,6 +39,10 @@ class Registry:
         self._apps.pop(key, None)
         return was_there
 
+    def forget(self, key: str) -> None:
+        """Another node says that it has unregistered this app: no need to wait for `refresh` to find out."""
+        self._apps.pop(key, None)
+
     async def refresh(self) -> list[str]:
         """Take in what other processes have changed; returns the keys of the apps that they removed."""
         fresh = await self._run(self._load_if_changed)

@@ -35,6 +35,7 @@ class SharedDeflater:
         write(self._deflated)
 
     def _deflate(self, frame: bytes) -> bytes:
-        if len(frame) < self._compress_from:
+        payload = payload_of(frame)
+        if len(payload) < self._compress_from:
             return frame
-        return encode_frame(frame[0] & _OPCODE, deflate(payload_of(frame)), compressed=True)
+        return encode_frame(frame[0] & _OPCODE, deflate(payload), compressed=True)

@@ -17,7 +17,7 @@ from pushery.core.wheel import NEVER
 from pushery.server.compression import SharedDeflater
 from pushery.server.cors import cors_headers, preflight
 from pushery.server.proxies import forwarded_peer
-from pushery.server.shared import Connection, Shared
+from pushery.server.shared import TICK_S, Connection, Shared
 from pushery.server.websocket import WebSocketPeer
 from pushery.wire.deflate import negotiate
 from pushery.wire.handshake import check_handshake, handshake_answer
@@ -28,6 +28,9 @@ log = structlog.get_logger("pushery.server")
 
 _PER_TURN: Final = 64
 """Pipelined requests answered before other connections get their turn."""
+
+_LARGE: Final = 16 * 1024
+"""Bytes from which a reply is written at once instead of gathered: what a client does not read must not pile up."""
 
 _LINGER_S: Final = 2.0
 """How long a refused sender may go on sending before it is cut: closing at once would destroy the reply on its way."""
@@ -54,6 +57,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         "_shared",
         "_since",
         "_transport",
+        "_upgraded",
         "wheel_slot",
     )
 
@@ -73,16 +77,18 @@ class HttpConnection(asyncio.Protocol, Connection):
         """Set when the last reply is out and only the client's end is awaited."""
         self._ended = False
         """Set when the client has sent its last."""
+        self._upgraded = False
+        """Set when the transport has gone over to a `WebSocketPeer`."""
         self._phase = _FRESH
         self._since = 0.0
-        """When the present phase began."""
+        """When the present phase began, at the latest: the wheel's time may be a tick old, and nobody is cut early."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         shared = self._shared
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are, without saying so
         self._parser = RequestParser(shared.http_limits, peer_address(transport))
-        self._since = shared.wheel.now
+        self._since = shared.wheel.now + TICK_S
         shared.wheel.arm(self, self._since + shared.timeouts.header)
 
     def data_received(self, data: bytes) -> None:
@@ -103,7 +109,7 @@ class HttpConnection(asyncio.Protocol, Connection):
     def _enter(self, phase: int) -> None:
         shared = self._shared
         self._phase = phase
-        self._since = shared.wheel.now
+        self._since = shared.wheel.now + TICK_S
         if phase in (HEAD, BODY):
             shared.wheel.arm(self, self._deadline())
 
@@ -114,17 +120,17 @@ class HttpConnection(asyncio.Protocol, Connection):
         return self._since + (timeouts.body if self._phase == BODY else timeouts.header)
 
     def _serve(self) -> None:
-        """Answer what is queued, up to the first that takes time or to this turn's share."""
+        """Answer what is queued, up to the first that takes time, to this turn's share, or to what the client reads."""
         self._busy = False
         for _ in range(_PER_TURN):
-            if not self._queue or self._busy:
+            if not self._queue or self._busy or self._paused:
                 break
             self._begin(self._queue.pop())
         else:
             if self._queue and not self._busy:
                 self._busy = True
                 self._shared.loop.call_soon(self._serve)
-        if not self._lingering and not self._transport.is_closing():
+        if not self._lingering and not self._upgraded and not self._transport.is_closing():
             self._send()
             self._after_serving()
 
@@ -200,7 +206,10 @@ class HttpConnection(asyncio.Protocol, Connection):
             headers = (*reply.headers, *cors_headers(request, shared.cors_origins))
             reply = Reply(reply.status, reply.body, headers, reply.content_type)
         keep_alive = request.keep_alive and not request.upgrade and not shared.draining
-        self._replies.append(shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version))
+        encoded = shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version)
+        self._replies.append(encoded)
+        if len(encoded) > _LARGE:
+            self._send()
         if not keep_alive:
             self._queue.clear()
             self._linger()
@@ -233,6 +242,8 @@ class HttpConnection(asyncio.Protocol, Connection):
         """Answer the handshake and let the connection go on as a WebSocket, counted in before anybody else's turn."""
         shared, transport = self._shared, self._transport
         accept = check_handshake(request)
+        if shared.draining:
+            raise Refusal(503, "stopping", "The server is stopping: connect again in a moment.")
         deflater, extension = self._deflater, b""
         if deflater is not None:
             extension = negotiate(request.header(b"sec-websocket-extensions"))
@@ -241,7 +252,12 @@ class HttpConnection(asyncio.Protocol, Connection):
         peer = WebSocketPeer(shared, transport, session, deflater)
         shared.wheel.cancel(self)
         self._send()
+        self._upgraded = True
         transport.set_protocol(peer)
+        if self._paused:  # the transport says so once, and has said it to us
+            peer.pause_writing()
+        if not transport.is_reading():
+            transport.resume_reading()
         transport.write(handshake_answer(accept, extension))
         peer.open(rest)
 
@@ -258,7 +274,8 @@ class HttpConnection(asyncio.Protocol, Connection):
     def eof_received(self) -> bool:
         """The client has sent its last. What it asked before is still answered, where the transport allows that."""
         self._ended = True
-        return self._busy and not self._lingering and self._transport.can_write_eof()
+        unanswered = self._busy or bool(self._queue)
+        return unanswered and not self._lingering and self._transport.can_write_eof()
 
     def due(self) -> None:
         """Cut whoever sends too slowly, and close what has been idle for long."""

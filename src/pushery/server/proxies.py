@@ -1,6 +1,6 @@
 """Who is really asking, when a proxy that we trust stands between."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from pushery.core.exchange import Request
 
@@ -31,16 +31,17 @@ def forwarded_peer(request: Request, trusted: Networks) -> str:
 
 
 def _host_of(address: str) -> str:
-    """The IP address in "ip", "ip:port", "[ip]" or "[ip]:port"; "" when there is none."""
+    """The IP address in "ip", "ip:port", "[ip]" or "[ip]:port", IPv4 mapped into IPv6 as IPv4; "" when there is none."""
     host = address
     if address.startswith("["):
         host = address[1:].partition("]")[0]
     elif address.count(":") == 1:
         host = address.partition(":")[0]
     try:
-        return str(ip_address(host))
+        parsed = ip_address(host)
     except ValueError:
         return ""
+    return str((isinstance(parsed, IPv6Address) and parsed.ipv4_mapped) or parsed)
 
 
 def _is_trusted(host: str, trusted: Networks) -> bool:

@@ -33,16 +33,17 @@ class Server:
         self._wall_ms = wall_ms
         self._monotonic = monotonic
         self._deflater = None if shared.compress_from is None else SharedDeflater(shared.compress_from)
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self, sockets: Sequence[socket.socket], backlog: int, tls: ssl.SSLContext | None) -> None:
         """Accept connections on `sockets`, already bound, from now on."""
         shared, deflater = self._shared, self._deflater
         for listening in sockets:
-            self._listener = await shared.loop.create_server(
+            listener = await shared.loop.create_server(
                 lambda: HttpConnection(shared, deflater), sock=listening, backlog=backlog, ssl=tls
             )
+            self._listeners.append(listener)
         self._ticking = shared.loop.create_task(self._tick())
 
     async def stop(self, timeout_s: float) -> None:
@@ -50,8 +51,8 @@ class Server:
         shared = self._shared
         shared.draining = True
         deadline = self._monotonic() + timeout_s
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         await self._until(lambda: not shared.exchanges, deadline)
         await self._drain()
         await self._until(lambda: not any(True for _ in shared.wheel), deadline)

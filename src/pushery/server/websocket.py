@@ -91,6 +91,8 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         self._heard = shared.wheel.now
         shared.stats.bytes_in += len(data)
         reader = self._reader
+        if reader.failure is not None:  # it has been answered; what still comes is not read
+            return
         try:
             for message in reader.feed(data):
                 self._take(message)
@@ -177,9 +179,9 @@ class WebSocketPeer(asyncio.Protocol, Connection):
             return
         self._shared.stats.slow_clients += 1
         log.info("slow_client_closed", outbox_limit=self._shared.outbox_limit)
-        closing, self._closing = self._closing, False
-        self.entry = _drop if closing else self._write
         self._outbox = None
+        self.entry = self._write
+        self._closing = False  # the outbox may have held a close frame; it is gone, so this is the first one
         self.close(codes.SLOW_CLIENT)
 
     def due(self) -> None:

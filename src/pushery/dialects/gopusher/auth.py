@@ -1,6 +1,5 @@
 """HTTP Basic authentication (RFC 7617): who may call what."""
 
-import base64
 import binascii
 import hmac
 from typing import Final
@@ -22,7 +21,7 @@ def sent_credentials(request: Request) -> bytes:
     if scheme.lower() != b"basic":
         return b""
     try:
-        return base64.b64decode(token.strip(), validate=True)
+        return binascii.a2b_base64(token.strip(), strict_mode=True)
     except binascii.Error:
         return b""
 

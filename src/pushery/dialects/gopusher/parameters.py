@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pushery.core.exchange import Refusal, Request
@@ -19,6 +19,8 @@ MAX_FIELDS: Final = 64
 """More than any route takes. It bounds the work that one body can ask for."""
 
 _FORM: Final = b"application/x-www-form-urlencoded"
+_ABSENT: Final = (None, "", b"")
+"""What counts as no value. Not 0, false, [] or {}: those are values of a wrong type."""
 
 
 class Parameters:
@@ -32,7 +34,9 @@ class Parameters:
 
     def optional(self, name: str) -> str:
         """The parameter's value, "" when it is absent or empty."""
-        value = self._body.get(name) or self._query.get(name) or ""
+        value = self._body.get(name)
+        if value in _ABSENT:
+            value = self._query.get(name) or ""
         if isinstance(value, str):
             return value
         if isinstance(value, bytes):
@@ -97,7 +101,10 @@ def _from_json(body: bytes) -> Mapping[str, object]:
         if not isinstance(values, dict):
             raise Refusal(400, "malformed_body", "The JSON body must be an object.")
         fields: Mapping[str, object] = values
-        if any(body.count(b'"%b"' % name.encode()) > 1 for name in values):  # perhaps a repeated name
+        if len(values) > MAX_FIELDS:
+            raise _too_many()
+        # Perhaps a repeated name, of which msgspec takes the last, or one spelled with escapes.
+        if rb"\u" in body or any(body.count(b'"%b"' % name.encode()) > 1 for name in values):
             fields = json.loads(body, object_pairs_hook=_first_of_pairs)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise Refusal(400, "malformed_body", "The body is not valid JSON.") from None
@@ -110,12 +117,14 @@ def _first_of_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _from_multipart(declared: bytes, body: bytes) -> dict[str, object]:
     boundary = parse_options_header(declared)[1].get(b"boundary", b"")
+    if not boundary:  # RFC 2046 5.1.1
+        raise Refusal(400, "malformed_body", "The Content-Type of a multipart body needs a boundary.")
     form = _MultipartForm()
     try:
         parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]  # a TypedDict of these names
         parser.write(body)
         parser.finalize()
-    except MultipartParseError:
+    except FormParserError:
         raise Refusal(400, "malformed_body", "The multipart body cannot be read.") from None
     if not form.ended:
         raise Refusal(400, "malformed_body", "The multipart body ends too early.")

@@ -96,9 +96,13 @@ class GoPusher:
     """The dialect over `apps`, a live view of the registry by key."""
 
     def __init__(self, options: GoPusherOptions, apps: Mapping[str, App]) -> None:
-        self.options = options
-        """May be replaced at any time."""
         self._apps = apps
+        self.configure(options)
+
+    def configure(self, options: GoPusherOptions) -> None:
+        """Go by these options from now on."""
+        self._options = options
+        self._super_admin = credentials(options.auth_account, options.auth_password)
 
     def routes(self) -> list[Route]:
         """Every route of the dialect."""
@@ -130,7 +134,7 @@ class GoPusher:
         """GET /api/app-list/{limit}/{page}"""
         self._require_super_admin(request)
         limit, page = _paging(params)
-        mask = self.options.mask_passwords
+        mask = self._options.mask_passwords
 
         def answer(apps: Sequence[App]) -> Reply:
             rows = [_app_row(app, mask=mask) for app in _page_of(apps, limit, page)]
@@ -169,20 +173,17 @@ class GoPusher:
             raise Refusal(
                 400, "malformed_parameter", f"A user tag has 1 to {MAX_TAG} characters.", parameter="user_tag"
             )
-        return OpenSocket(GoPusherSession(app.key, tag, self.options.message_limit))
+        return OpenSocket(GoPusherSession(app.key, tag, self._options.message_limit))
 
     def _require_super_admin(self, request: Request) -> None:
-        if not match(sent_credentials(request), self._super_admin()):
+        if not match(sent_credentials(request), self._super_admin):
             raise unauthorized()
-
-    def _super_admin(self) -> bytes:
-        return credentials(self.options.auth_account, self.options.auth_password)
 
     def _require_admin(self, request: Request, app_key: str) -> App:
         """The app, for its own admin or the super admin."""
         sent = sent_credentials(request)
         app = self._apps.get(app_key)
-        if administers(sent, app) or match(sent, self._super_admin()):
+        if administers(sent, app) or match(sent, self._super_admin):
             if app is None:
                 raise _unknown_app()
             return app

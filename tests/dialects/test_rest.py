@@ -1,0 +1,515 @@
+"""The GoPusher routes against the documented contract: who may, what is asked, what is answered."""
+
+import base64
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushery.core.apps import App
+from pushery.core.effects import (
+    JoinTag,
+    ListApps,
+    ListTags,
+    OpenSocket,
+    Outcome,
+    Publish,
+    RegisterApp,
+    UnregisterApp,
+)
+from pushery.core.exchange import Refusal, Reply, Request
+from pushery.core.patterns import PatternError, compile_pattern
+from pushery.core.publications import Publication
+from pushery.dialects.gopusher import GoPusher, GoPusherOptions
+from pushery.dialects.gopusher.rest import MASK, MAX_LIMIT, MAX_NAME, MAX_TAG
+
+T = TypeVar("T")
+
+SUPER = ("admin", "correct horse")
+KEY = "0123456789abcdef0123456789abcdef"
+OTHER_KEY = "f" * 32
+UNKNOWN_KEY = "0" * 32
+OPTIONS = GoPusherOptions(*SUPER, mask_passwords=False, message_limit=512)
+Auth = tuple[str, str] | None
+
+
+def app(key: str = KEY, number: int = 1, password: str = "760804", registered_ms: int = 1440473952104) -> App:
+    """An app whose admin is "scott<number>"."""
+    return App(
+        id=str(number),
+        key=key,
+        secret="5" * 40,
+        name=f"test{number}",
+        auth_account=f"scott{number}",
+        auth_password=password,
+        request_ip="127.0.0.1:50040",
+        registered_ms=registered_ms,
+    )
+
+
+ADMIN = ("scott1", "760804")
+OTHER_ADMIN = ("scott2", "760804")
+APPS = {KEY: app(), OTHER_KEY: app(OTHER_KEY, 2)}
+DIALECT = GoPusher(OPTIONS, APPS)
+ROUTES = {f"{route.method} {route.path}": route for route in DIALECT.routes()}
+
+REGISTER = "POST /api/register"
+UNREGISTER = "DELETE /api/{app_key}/unregister"
+APP_LIST = "GET /api/app-list/{limit}/{page}"
+PUSH = "POST /api/push/{app_key}"
+LIST_ONLINE = "GET /api/{app_key}/listonlineuser/{limit}/{page}"
+CONNECT = "GET /ws/{app_key}/{user_tag}"
+
+WELL_FORMED: Mapping[str, Mapping[str, str]] = {
+    REGISTER: {"app_name": "test", "auth_account": "app_admin", "auth_password": "password"},
+    UNREGISTER: {},
+    APP_LIST: {},
+    PUSH: {"content": "hello world", "user_tag": "A:1"},
+    LIST_ONLINE: {},
+    CONNECT: {},
+}
+WITH_AUTH = [REGISTER, UNREGISTER, APP_LIST, PUSH, LIST_ONLINE]
+OF_ONE_APP = [UNREGISTER, PUSH, LIST_ONLINE]
+PAGED = [APP_LIST, LIST_ONLINE]
+
+
+def ask(
+    route: str,
+    auth: Auth = SUPER,
+    body: Mapping[str, str] | None = None,
+    dialect: GoPusher = DIALECT,
+    peer: str = "203.0.113.9:4711",
+    **params: str,
+) -> Outcome:
+    """Call a route as the router does. `body` defaults to what the route takes."""
+    known = {route.method + " " + route.path: route for route in dialect.routes()}[route]
+    headers = {b"content-type": b"application/x-www-form-urlencoded"}
+    if auth is not None:
+        headers[b"authorization"] = b"Basic " + base64.b64encode(":".join(auth).encode())
+    sent = urlencode(WELL_FORMED[route] if body is None else body).encode()
+    segments = {"app_key": KEY, "user_tag": "A:1", "limit": "10", "page": "1"} | params
+    wanted = {name: value for name, value in segments.items() if f"{{{name}}}" in known.path}
+    return known.handle(Request(known.method, known.path, "", headers, sent, peer=peer), wanted)
+
+
+def effect(kind: type[T], route: str, **more: Any) -> T:
+    """What a route asks for."""
+    outcome = ask(route, **more)
+    assert isinstance(outcome, kind)
+    return outcome
+
+
+def refused(route: str, **more: Any) -> Refusal:
+    """Why a route refuses."""
+    with pytest.raises(Refusal) as caught:
+        ask(route, **more)
+    return caught.value
+
+
+def members(reply: Reply, status: int = 200) -> list[tuple[str, Any]]:
+    """The members of the compact JSON object that a reply is, in order."""
+    assert (reply.status, reply.content_type) == (status, "application/json")
+    value = json.loads(reply.body)
+    assert json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() == reply.body
+    return list(value.items())
+
+
+def test_the_dialect_has_exactly_the_documented_routes() -> None:
+    assert list(ROUTES) == [REGISTER, UNREGISTER, APP_LIST, PUSH, LIST_ONLINE, CONNECT]
+    for route in ROUTES.values():
+        assert route.summary.endswith(".")
+
+
+# Who may call what.
+
+
+@pytest.mark.parametrize("route", WITH_AUTH)
+def test_the_super_admin_may_call_every_route(route: str) -> None:
+    assert not isinstance(ask(route, SUPER), Reply)
+
+
+@pytest.mark.parametrize("route", OF_ONE_APP)
+def test_an_apps_admin_may_call_the_routes_of_that_app_only(route: str) -> None:
+    assert not isinstance(ask(route, ADMIN), Reply)
+    assert not isinstance(ask(route, OTHER_ADMIN, app_key=OTHER_KEY), Reply)
+    assert refused(route, auth=OTHER_ADMIN).status == 401
+    assert refused(route, auth=ADMIN, app_key=OTHER_KEY).status == 401
+
+
+@pytest.mark.parametrize("route", [REGISTER, APP_LIST])
+def test_no_apps_admin_may_register_or_list_apps(route: str) -> None:
+    assert refused(route, auth=ADMIN).status == 401
+
+
+@pytest.mark.parametrize("route", WITH_AUTH)
+@pytest.mark.parametrize("auth", [None, ("admin", "wrong"), ("", ""), ("admin", ""), ("", "correct horse")])
+def test_whoever_has_no_valid_credentials_is_asked_for_them(route: str, auth: Auth) -> None:
+    refusal = refused(route, auth=auth)
+    assert (refusal.status, refusal.code) == (401, "unauthorized")
+    [(name, value)] = refusal.headers
+    assert name == "WWW-Authenticate"
+    assert value.startswith('Basic realm="')
+
+
+@pytest.mark.parametrize("route", OF_ONE_APP)
+@pytest.mark.parametrize("auth", [None, ("admin", "wrong"), ADMIN])
+def test_without_valid_credentials_nobody_learns_which_keys_exist(route: str, auth: Auth) -> None:
+    unknown = refused(route, auth=auth, app_key=UNKNOWN_KEY)
+    known = refused(route, auth=auth, app_key=OTHER_KEY)
+    assert unknown.status == known.status == 401
+    assert unknown.reply() == known.reply()
+
+
+@pytest.mark.parametrize("route", OF_ONE_APP)
+def test_the_super_admin_is_told_when_a_key_is_unknown(route: str) -> None:
+    for key in (UNKNOWN_KEY, "", KEY.upper(), KEY[:-1]):
+        refusal = refused(route, auth=SUPER, app_key=key)
+        assert (refusal.status, refusal.code) == (404, "unknown_app")
+
+
+@pytest.mark.parametrize("route", [REGISTER, PUSH, *PAGED])
+def test_credentials_are_asked_for_before_parameters_are_looked_at(route: str) -> None:
+    assert refused(route, auth=None, body={}, limit="x", page="-1").status == 401
+
+
+def test_an_app_with_empty_credentials_has_no_admin() -> None:
+    open_app = App(
+        id="1", key=KEY, secret="", name="", auth_account="", auth_password="", request_ip="", registered_ms=0
+    )
+    dialect = GoPusher(OPTIONS, {KEY: open_app})
+    for auth in (None, ("", ""), ("", "x")):
+        assert refused(PUSH, auth=auth, dialect=dialect).status == 401
+
+
+def test_a_super_admin_without_credentials_lets_nobody_in() -> None:
+    dialect = GoPusher(GoPusherOptions("", "", mask_passwords=False, message_limit=512), APPS)
+    for auth in (None, ("", ""), SUPER):
+        assert refused(REGISTER, auth=auth, dialect=dialect).status == 401
+
+
+def test_changed_options_hold_for_the_next_request() -> None:
+    dialect = GoPusher(OPTIONS, APPS)
+    dialect.configure(GoPusherOptions("root", "new", mask_passwords=True, message_limit=64))
+    assert refused(APP_LIST, auth=SUPER, dialect=dialect).status == 401
+    listing = effect(ListApps, APP_LIST, auth=("root", "new"), dialect=dialect)
+    assert json.loads(listing.answer([app()]).body)["data"][0]["auth_password"] == MASK
+    assert effect(OpenSocket, CONNECT, dialect=dialect).session.message_limit == 64
+
+
+# Register.
+
+
+def test_register_asks_for_an_app_and_answers_with_it() -> None:
+    asked = effect(RegisterApp, REGISTER)
+    assert (asked.name, asked.auth_account, asked.auth_password) == ("test", "app_admin", "password")
+    assert asked.request_ip == "203.0.113.9:4711"
+    assert members(asked.answer(app())) == [
+        ("app_name", "test1"),
+        ("auth_account", "scott1"),
+        ("auth_password", "760804"),
+        ("app_key", KEY),
+        ("request_ip", "127.0.0.1:50040"),
+        ("app_id", "1"),
+        ("app_secret", "5" * 40),
+    ]
+
+
+@pytest.mark.parametrize("name", ["app_name", "auth_account", "auth_password"])
+def test_register_requires_name_account_and_password(name: str) -> None:
+    body = dict(WELL_FORMED[REGISTER])
+    for missing in ({**body, name: ""}, {key: value for key, value in body.items() if key != name}):
+        refusal = refused(REGISTER, body=missing)
+        assert (refusal.status, refusal.code, refusal.extra) == (400, "missing_parameter", {"parameter": name})
+
+
+@pytest.mark.parametrize("name", ["app_name", "auth_account", "auth_password"])
+def test_register_bounds_what_it_keeps(name: str) -> None:
+    body = dict(WELL_FORMED[REGISTER])
+    assert isinstance(ask(REGISTER, body={**body, name: "é" * MAX_NAME}), RegisterApp)
+    refusal = refused(REGISTER, body={**body, name: "é" * (MAX_NAME + 1)})
+    assert (refusal.status, refusal.extra) == (400, {"parameter": name})
+
+
+def test_an_account_with_a_colon_is_refused_since_nobody_could_log_in_with_it() -> None:
+    refusal = refused(REGISTER, body={**WELL_FORMED[REGISTER], "auth_account": "a:b"})
+    assert (refusal.status, refusal.extra) == (400, {"parameter": "auth_account"})
+    assert isinstance(ask(REGISTER, body={**WELL_FORMED[REGISTER], "auth_password": "a:b"}), RegisterApp)
+
+
+# Unregister.
+
+
+def test_unregister_answers_with_the_documented_word() -> None:
+    asked = effect(UnregisterApp, UNREGISTER)
+    assert asked.app_key == KEY
+    assert asked.answer(True) == Reply(200, b'{"message":"Scuess"}')
+
+
+def test_unregister_of_an_app_that_somebody_else_has_just_removed_is_unknown() -> None:
+    assert effect(UnregisterApp, UNREGISTER).answer(False).status == 404
+
+
+# App list.
+
+
+def rows(listing: ListApps, apps: Sequence[App]) -> dict[str, Any]:
+    """The page a listing makes of these apps."""
+    answer: dict[str, Any] = json.loads(listing.answer(apps).body)
+    return answer
+
+
+@pytest.fixture
+def taipei() -> Iterator[None]:
+    """Local time is that of the README's author."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "Asia/Taipei"
+    time.tzset()
+    yield
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+@pytest.mark.usefixtures("taipei")
+def test_app_list_answers_as_in_the_readme() -> None:
+    apps = [
+        app("db15759925b279b4b037d7a4e1f92b0f", 1, registered_ms=1440473952104),
+        app("56f08a519be877060fb4a4ea2a75aad8", 2, registered_ms=1440562254686),
+    ]
+    reply = effect(ListApps, APP_LIST, limit="2", page="1").answer(apps)
+    assert reply.content_type == "application/json"
+    assert reply.body.decode() == (
+        '{"limit":2,"offset":1,"total":2,"data":['
+        '{"app_key":"db15759925b279b4b037d7a4e1f92b0f","app_name":"test1","auth_account":"scott1",'
+        '"auth_password":"760804","request_ip":"127.0.0.1:50040","date":"2015/08/25 11:39:12",'
+        '"timestamp":"1440473952104"},'
+        '{"app_key":"56f08a519be877060fb4a4ea2a75aad8","app_name":"test2","auth_account":"scott2",'
+        '"auth_password":"760804","request_ip":"127.0.0.1:50040","date":"2015/08/26 12:10:54",'
+        '"timestamp":"1440562254686"}]}'
+    )
+
+
+def test_app_list_masks_passwords_when_told_to() -> None:
+    masked = GoPusher(GoPusherOptions(*SUPER, mask_passwords=True, message_limit=512), APPS)
+    listing = effect(ListApps, APP_LIST, dialect=masked)
+    assert [row["auth_password"] for row in rows(listing, [app(), app(password="")])["data"]] == [MASK, MASK]
+    assert b"760804" not in listing.answer([app()]).body
+
+
+def test_app_list_of_no_apps_is_an_empty_list() -> None:
+    assert effect(ListApps, APP_LIST).answer([]).body == b'{"limit":10,"offset":1,"total":0,"data":[]}'
+
+
+# Paging, which both lists share.
+
+
+def page_of(route: str, count: int, limit: str, page: str) -> dict[str, Any]:
+    """The page of a list of `count` entries; its entries, by number, are under "entries"."""
+    if route == APP_LIST:
+        listing = effect(ListApps, APP_LIST, limit=limit, page=page)
+        answer: dict[str, Any] = rows(listing, [app(f"{number:032x}", number) for number in range(count)])
+        answer["page"] = answer.pop("offset")
+        answer["entries"] = [int(row["app_key"], 16) for row in answer["data"]]
+    else:
+        tags = [f"{number:06}" for number in range(count)]
+        answer = json.loads(effect(ListTags, LIST_ONLINE, limit=limit, page=page).answer(tags).body)
+        answer["entries"] = [int(tag) for tag in answer["user_tags"]]
+    return answer
+
+
+@pytest.mark.parametrize("route", PAGED)
+@pytest.mark.parametrize(
+    ("limit", "page", "served_limit", "served_page", "first", "last"),
+    [
+        ("10", "1", 10, 1, 0, 10),
+        ("10", "0", 10, 1, 0, 10),
+        ("10", "2", 10, 2, 10, 20),
+        ("10", "250", 10, 250, 2490, 2500),
+        ("0", "1", MAX_LIMIT, 1, 0, MAX_LIMIT),
+        ("0", "0", MAX_LIMIT, 1, 0, MAX_LIMIT),
+        ("0", "3", MAX_LIMIT, 3, 2000, 2500),
+        ("1001", "2", MAX_LIMIT, 2, 1000, 2000),
+        ("999999999999", "1", MAX_LIMIT, 1, 0, MAX_LIMIT),
+        ("007", "01", 7, 1, 0, 7),
+    ],
+)
+def test_a_page_is_as_long_and_where_it_was_asked_for(
+    route: str, limit: str, page: str, served_limit: int, served_page: int, first: int, last: int
+) -> None:
+    answer = page_of(route, 2500, limit, page)
+    assert answer["entries"] == list(range(first, last))
+    assert (answer["limit"], answer["page"], answer["total"]) == (served_limit, served_page, 2500)
+
+
+@pytest.mark.parametrize("route", PAGED)
+@pytest.mark.parametrize(("limit", "page"), [("10", "2"), ("10", "3"), ("0", "2"), ("1", "999999999999999")])
+def test_past_the_end_the_list_is_empty_and_the_total_still_true(route: str, limit: str, page: str) -> None:
+    answer = page_of(route, 10, limit, page)
+    assert answer["entries"] == []
+    assert answer["total"] == 10
+    assert answer.get("data", []) == answer.get("user_tags", []) == []
+
+
+@pytest.mark.parametrize("route", PAGED)
+@pytest.mark.parametrize(
+    "number", ["-1", "+1", "1.5", "x", "", " 1", "1 ", "0x1", "1e3", "²", "١", "9" * 19, "1" * 5000]
+)
+@pytest.mark.parametrize("name", ["limit", "page"])
+def test_what_is_no_whole_number_is_refused_by_name(route: str, number: str, name: str) -> None:
+    refusal = refused(route, **{name: number})
+    assert (refusal.status, refusal.code) == (400, "malformed_parameter")
+    assert refusal.extra == {"parameter": name}
+
+
+@given(st.sampled_from(PAGED), st.integers(0, 40), st.integers(1, 12))
+def test_pages_neither_overlap_nor_miss(route: str, count: int, limit: int) -> None:
+    pages = [page_of(route, count, str(limit), str(page))["entries"] for page in range(1, count // limit + 3)]
+    assert [entry for entries in pages for entry in entries] == list(range(count))
+    assert pages[-1] == []
+
+
+# List online users.
+
+
+def test_list_online_answers_as_in_the_readme() -> None:
+    listing = effect(ListTags, LIST_ONLINE, limit="1", page="1")
+    assert listing.app_key == KEY
+    assert listing.answer(["A:1"]).body == b'{"app_key":"%b","total":1,"limit":1,"page":1,"user_tags":["A:1"]}' % (
+        KEY.encode()
+    )
+
+
+def test_the_total_of_those_online_counts_all_of_them_not_the_page() -> None:
+    answer = page_of(LIST_ONLINE, 7, "2", "4")
+    assert (answer["total"], answer["user_tags"]) == (7, ["000006"])
+
+
+def test_any_tag_can_be_listed() -> None:
+    tags = ["", '"', "\n", "é", "😀", "\x00", "</script>"]
+    assert json.loads(effect(ListTags, LIST_ONLINE).answer(tags).body)["user_tags"] == tags
+
+
+# Push.
+
+
+def test_push_publishes_the_content_as_it_is_to_whom_the_pattern_matches() -> None:
+    asked = effect(Publish, PUSH)
+    assert asked.publication == Publication(KEY, b"hello world", "A:1")
+    assert asked.answer(1).body == (
+        b'{"app_key":"%b","content":"hello world","user_tag":"A:1","total":"1"}' % KEY.encode()
+    )
+
+
+def test_push_without_user_tag_is_for_all_and_says_so_with_an_empty_one() -> None:
+    for body in ({"content": "x"}, {"content": "x", "user_tag": ""}):
+        asked = effect(Publish, PUSH, body=body)
+        assert asked.publication.pattern is None
+        assert asked.answer(0).body == b'{"app_key":"%b","content":"x","user_tag":"","total":"0"}' % KEY.encode()
+
+
+def test_the_total_of_a_push_is_a_string() -> None:
+    assert json.loads(effect(Publish, PUSH).answer(100_000).body)["total"] == "100000"
+
+
+@given(st.text(min_size=1), st.text())
+def test_what_is_pushed_is_published_and_answered_verbatim(content: str, user_tag: str) -> None:
+    asked = effect(Publish, PUSH, body={"content": content, "user_tag": user_tag})
+    assert asked.publication.text == content.encode()
+    assert asked.publication.pattern == (user_tag or None)
+    answer = json.loads(asked.answer(3).body)
+    assert (answer["content"], answer["user_tag"]) == (content, user_tag)
+
+
+@pytest.mark.parametrize("body", [{}, {"content": ""}, {"user_tag": "A"}])
+def test_push_requires_content(body: Mapping[str, str]) -> None:
+    refusal = refused(PUSH, body=body)
+    assert (refusal.status, refusal.code, refusal.extra) == (400, "missing_parameter", {"parameter": "content"})
+
+
+@pytest.mark.parametrize(("pattern", "position"), [("A(", 1), ("a)", 1), ("[a", 0), ("a**", 1), ("é\\", 1)])
+def test_a_bad_pattern_is_answered_with_where_it_is_wrong(pattern: str, position: int) -> None:
+    with pytest.raises(PatternError) as caught:
+        compile_pattern(pattern)
+    reply = effect(Publish, PUSH, body={"content": "x", "user_tag": pattern}).bad_pattern(caught.value)
+    assert reply.status == 400
+    error = json.loads(reply.body)["error"]
+    assert list(error) == ["code", "message", "parameter", "position"]
+    assert (error["code"], error["parameter"], error["position"]) == ("invalid_pattern", "user_tag", position)
+    assert f"at character {position}" in error["message"]
+
+
+# Connect.
+
+
+def test_a_client_joins_its_tag_without_greeting_and_what_it_says_is_dropped() -> None:
+    session = effect(OpenSocket, CONNECT, auth=None, user_tag="A:1").session
+    assert list(session.opened()) == [JoinTag(KEY, "A:1")]
+    assert list(session.received("hello")) == list(session.received(b"\x00")) == []
+    assert session.message_limit == 512
+
+
+def test_nobody_connects_to_an_unknown_app() -> None:
+    for auth in (None, SUPER):
+        refusal = refused(CONNECT, auth=auth, app_key=UNKNOWN_KEY)
+        assert (refusal.status, refusal.code) == (404, "unknown_app")
+
+
+@pytest.mark.parametrize("tag", ["", "x" * (MAX_TAG + 1)])
+def test_a_tag_that_is_empty_or_too_long_is_refused(tag: str) -> None:
+    refusal = refused(CONNECT, user_tag=tag)
+    assert (refusal.status, refusal.extra) == (400, {"parameter": "user_tag"})
+
+
+@pytest.mark.parametrize("tag", ["x", "é" * MAX_TAG, "😀" * MAX_TAG, "a/b", "A:1\nB:2", " ", "\x00"])
+def test_any_other_tag_is_taken_as_it_is(tag: str) -> None:
+    assert list(effect(OpenSocket, CONNECT, user_tag=tag).session.opened()) == [JoinTag(KEY, tag)]
+
+
+# One shape of errors.
+
+
+def all_refusals() -> Iterator[tuple[str, Reply]]:
+    """Every way in which each route refuses."""
+    for route in WITH_AUTH:
+        yield route, refused(route, auth=None).reply()
+    for route in OF_ONE_APP:
+        yield route, refused(route, app_key=UNKNOWN_KEY).reply()
+    for route in PAGED:
+        yield route, refused(route, limit="x").reply()
+    for route in (REGISTER, PUSH):
+        yield route, refused(route, body={}).reply()
+        yield route, refused(route, body={f"n{number}": "x" for number in range(65)}).reply()
+    yield REGISTER, refused(REGISTER, body={**WELL_FORMED[REGISTER], "auth_account": ":"}).reply()
+    yield REGISTER, refused(REGISTER, body={**WELL_FORMED[REGISTER], "app_name": "x" * 201}).reply()
+    yield UNREGISTER, effect(UnregisterApp, UNREGISTER).answer(False)
+    yield PUSH, effect(Publish, PUSH).bad_pattern(PatternError("missing )", 0))
+    yield CONNECT, refused(CONNECT, app_key=UNKNOWN_KEY).reply()
+    yield CONNECT, refused(CONNECT, user_tag="").reply()
+
+
+def test_every_refusal_of_every_route_has_the_same_shape() -> None:
+    seen = set()
+    for route, reply in all_refusals():
+        seen.add(route)
+        assert 400 <= reply.status < 500
+        assert reply.content_type == "application/json"
+        body = json.loads(reply.body)
+        assert list(body) == ["error"]
+        error = body["error"]
+        assert list(error)[:2] == ["code", "message"]
+        assert error["code"].replace("_", "").isalpha()
+        assert error["code"] == error["code"].lower()
+        assert error["message"].endswith(".")
+        assert error["message"][0].isupper() or error["message"].startswith(("'", "user_tag"))
+        if reply.status == 400 and error["code"] != "too_many_parameters":
+            assert isinstance(error["parameter"], str)
+        assert ("WWW-Authenticate" in dict(reply.headers)) == (reply.status == 401)
+    assert seen == set(ROUTES)

@@ -1,0 +1,204 @@
+"""What a node needs from outside, held in memory and held still."""
+
+import asyncio
+import functools
+import itertools
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ParamSpec
+
+import msgspec
+
+from pushery.bus.memory import Exchange, MemoryBus
+from pushery.core.apps import App, AppDraft
+from pushery.core.audience import Write
+from pushery.core.codes import Close
+from pushery.core.effects import JoinTag
+from pushery.core.hub import Hub
+from pushery.core.ports import Bus, StorageError
+from pushery.core.stats import Stats
+from pushery.node.node import Node, Place
+from pushery.node.registry import Registry
+from pushery.wire.websocket import payload_of, split_frames
+
+P = ParamSpec("P")
+
+
+def in_loop(story: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in an event loop of its own."""
+
+    @functools.wraps(story)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(story(*args, **kwargs))
+
+    return run
+
+
+async def turns(count: int = 1) -> None:
+    """Let the event loop turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the event loop turn until `condition` holds; the test's own deadline ends what never comes."""
+    while not condition():  # noqa: ASYNC110  # it yields, it does not wait
+        await asyncio.sleep(0)
+
+
+class FakeClock:
+    """Time that moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.unix_ms = 1440473952104
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall_ms(self) -> int:
+        return self.unix_ms
+
+
+class CountingIds:
+    """Names that count up; no two sources give the same."""
+
+    _sources = itertools.count(1)
+
+    def __init__(self) -> None:
+        self._source = next(self._sources)
+        self._count = itertools.count(1)
+
+    def app_key(self) -> str:
+        return f"{self._source:016x}{next(self._count):016x}"
+
+    def secret(self) -> str:
+        return f"{next(self._count):040x}"
+
+    def publication_id(self) -> str:
+        return f"{self._source}-{next(self._count)}"
+
+
+class Table:
+    """The apps as several processes share them."""
+
+    def __init__(self) -> None:
+        self.apps: dict[str, App] = {}
+        self.writes = 0
+        self.ids = itertools.count(1)
+
+
+class MemoryStore:
+    """An `AppStore` on a table; every store is another process."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.broken = False
+        """Whether every call fails."""
+        self.loads = 0
+        self.closed = False
+        self._own_writes = 0
+
+    def load(self) -> Sequence[App]:
+        self._check()
+        self.loads += 1
+        return list(self.table.apps.values())
+
+    def add(self, draft: AppDraft) -> App:
+        self._check()
+        app = App(id=str(next(self.table.ids)), **msgspec.structs.asdict(draft))
+        self.table.apps[app.key] = app
+        self._wrote()
+        return app
+
+    def remove(self, key: str) -> bool:
+        self._check()
+        was_there = self.table.apps.pop(key, None) is not None
+        if was_there:
+            self._wrote()
+        return was_there
+
+    def revision(self) -> int:
+        self._check()
+        return self.table.writes - self._own_writes
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _wrote(self) -> None:
+        self.table.writes += 1
+        self._own_writes += 1
+
+    def _check(self) -> None:
+        assert not self.closed
+        if self.broken:
+            raise StorageError("the disk is full")
+
+
+def draft(key: str, name: str = "test") -> AppDraft:
+    """What an app is registered with."""
+    return AppDraft(
+        key=key,
+        secret="5" * 40,
+        name=name,
+        auth_account="scott",
+        auth_password="760804",
+        request_ip="127.0.0.1:50040",
+        registered_ms=0,
+    )
+
+
+class Client:
+    """A `Peer` that remembers what it got."""
+
+    def __init__(self, node: Node, app_key: str, tag: str) -> None:
+        self.node = node
+        self.place: Place | None = None
+        self.pieces: list[bytes] = []
+        self.entry: Write = self.pieces.append
+        self.closes: list[Close] = []
+        node.apply(self, [JoinTag(app_key, tag)])
+
+    @property
+    def texts(self) -> list[str]:
+        """The messages it got, in order."""
+        return [bytes(payload_of(frame)).decode() for piece in self.pieces for frame in split_frames(piece)]
+
+    def close(self, close: Close) -> None:
+        """As the port says."""
+        self.node.leave(self)
+        if not self.closes:
+            self.closes.append(close)
+
+
+class World:
+    """Nodes that share a table and an exchange. `close` when done."""
+
+    def __init__(self, *keys: str) -> None:
+        self.table = Table()
+        self.exchange = Exchange()
+        self.clock = FakeClock()
+        self.stores: list[MemoryStore] = []
+        self._registries: list[Registry] = []
+        process = MemoryStore(self.table)
+        for key in keys:
+            process.add(draft(key))
+
+    def node(self, *, fanout_slice: int = 1000, bus: Bus | None = None) -> Node:
+        """One more node."""
+        store = MemoryStore(self.table)
+        registry = Registry(store)
+        self.stores.append(store)
+        self._registries.append(registry)
+        return Node(
+            registry=registry,
+            hub=Hub(fanout_slice=fanout_slice, standing_patterns=100),
+            bus=bus or MemoryBus(self.exchange),
+            clock=self.clock,
+            ids=CountingIds(),
+            stats=Stats(),
+        )
+
+    def close(self) -> None:
+        """End the threads; harmless when repeated."""
+        while self._registries:
+            self._registries.pop().close()

@@ -1,0 +1,262 @@
+"""A server's connections without sockets: a transport in memory whose client the test plays."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+from pushery.core.stats import Stats
+from pushery.core.wheel import Wheel
+from pushery.dialects.gopusher import GoPusher, GoPusherOptions
+from pushery.node import Node
+from pushery.server.compression import SharedDeflater
+from pushery.server.http import HttpConnection
+from pushery.server.router import Router
+from pushery.server.shared import TICK_S, Shared, Timeouts
+from pushery.wire.http import HttpLimits
+from pushery.wire.replies import ReplyEncoder
+from pushery.wire.websocket import BINARY, CLOSE, PING, PONG, TEXT, unmask
+from tests.node.fakes import World
+
+__all__ = ["BINARY", "CLOSE", "PING", "PONG", "TEXT"]
+
+KEY = "k" * 32
+SUPER = ("admin", "correct horse")
+SUPER_AUTH = "Authorization: Basic YWRtaW46Y29ycmVjdCBob3JzZQ=="
+NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
+MASK = b"\x37\xfa\x21\x3d"
+
+TIMEOUTS = Timeouts(header=10, body=30, keepalive=75, ping_idle=54, ping_timeout=6, close=5)
+
+
+class MemoryTransport(asyncio.Transport):
+    """Carries bytes to a client that reads at once, or only when the test says so (`stalled`).
+
+    As a socket's transport it asks its protocol to pause above `high` bytes, and once they have all been read to go on;
+    it hands in nothing while reading is paused, and calls back through the event loop only.
+    """
+
+    def __init__(
+        self, protocol: asyncio.Protocol, *, high: int = 1 << 16, peername: object = ("203.0.113.9", 4711)
+    ) -> None:
+        super().__init__({"peername": peername})
+        self.loop = asyncio.get_running_loop()
+        self.protocol = protocol
+        self.high = high
+        self.stalled = False
+        """Whether the client does not read."""
+        self.received = b""
+        """What the client has read."""
+        self.unread = bytearray()
+        """What waits for the client."""
+        self.paused = False
+        self.ended = False
+        """Whether our side has said that nothing more comes."""
+        self.closing = False
+        self.aborted = False
+        self.lost = False
+        """Whether the protocol has been told that the connection is gone."""
+        self.half_closes = True
+        """False as with TLS."""
+        self._reading = True
+        self._incoming: list[bytes] = []
+        self._eof_came = False
+        protocol.connection_made(self)
+
+    # What the client does.
+
+    def send(self, data: bytes) -> None:
+        """The client sends."""
+        self._incoming.append(data)
+        self._hand_in()
+
+    def send_eof(self) -> None:
+        """The client has sent its last."""
+        self._eof_came = True
+        self._hand_in()
+
+    def read(self, count: int | None = None) -> None:
+        """The client reads so many bytes, or all."""
+        count = len(self.unread) if count is None else count
+        self.received += self.unread[:count]
+        del self.unread[:count]
+        if not self.unread:
+            if self.paused:
+                self.paused = False
+                self.protocol.resume_writing()
+            if self.closing:
+                self._lose()
+
+    def vanish(self) -> None:
+        """The network takes the client away."""
+        self.closing = True
+        self._lose()
+
+    # What the server sees.
+
+    def write(self, data: "bytes | bytearray | memoryview[Any]") -> None:
+        if self.ended:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self.closing:
+            return
+        self.unread += data
+        if not self.stalled and not self.paused:
+            self.received += self.unread
+            self.unread.clear()
+        elif len(self.unread) > self.high and not self.paused:
+            self.paused = True
+            self.protocol.pause_writing()
+
+    def write_eof(self) -> None:
+        assert self.half_closes
+        self.ended = True
+
+    def can_write_eof(self) -> bool:
+        return self.half_closes
+
+    def close(self) -> None:
+        self.closing = True
+        if not self.unread:
+            self._lose()
+
+    def abort(self) -> None:
+        self.aborted = self.closing = True
+        self.unread.clear()
+        self._lose()
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def pause_reading(self) -> None:
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        self._reading = True
+        self.loop.call_soon(self._hand_in)
+
+    def is_reading(self) -> bool:
+        return self._reading and not self.closing
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol)
+        self.protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self.protocol
+
+    def _hand_in(self) -> None:
+        while self._incoming and self.is_reading():
+            self.protocol.data_received(self._incoming.pop(0))
+        if self._eof_came and not self._incoming and self.is_reading():
+            self._eof_came = False
+            if not self.protocol.eof_received():
+                self.close()
+
+    def _lose(self) -> None:
+        if not self.lost:
+            self.lost = True
+            self.loop.call_soon(self.protocol.connection_lost, None)
+
+
+class Scene:
+    """A node with one app, and the server's connections on it. `close` when done."""
+
+    def __init__(
+        self,
+        *,
+        compress_from: int | None = None,
+        outbox_limit: int = 1 << 20,
+        cors_origins: frozenset[str] = frozenset(),
+        trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = (),
+        limits: HttpLimits | None = None,
+        router: Callable[[Node], Router] | None = None,
+        fanout_slice: int = 1000,
+    ) -> None:
+        self.world = World(KEY)
+        self.node = self.world.node(fanout_slice=fanout_slice)
+        dialect = GoPusher(GoPusherOptions(*SUPER, mask_passwords=False, message_limit=512), self.node.registry.apps)
+        self.shared = Shared(
+            loop=asyncio.get_running_loop(),
+            node=self.node,
+            stats=self.node.stats,
+            router=Router(dialect.routes()) if router is None else router(self.node),
+            wheel=Wheel(TICK_S, 0.0),
+            replies=ReplyEncoder(0),
+            http_limits=limits or HttpLimits(16384, 65536),
+            timeouts=TIMEOUTS,
+            outbox_limit=outbox_limit,
+            compress_from=compress_from,
+            cors_origins=cors_origins,
+            trusted_proxies=trusted_proxies,
+        )
+        self._deflater = None if compress_from is None else SharedDeflater(compress_from)
+
+    @property
+    def stats(self) -> Stats:
+        """The server's counters."""
+        return self.shared.stats
+
+    @property
+    def errors(self) -> Counter[str]:
+        """What has been counted as an error."""
+        return self.stats.errors
+
+    def connect(self, **options: Any) -> MemoryTransport:
+        """A client that has connected and said nothing."""
+        return MemoryTransport(HttpConnection(self.shared, self._deflater), **options)
+
+    def client(self, tag: str = "A:1", **options: Any) -> MemoryTransport:
+        """A client whose WebSocket is open; what it received of the handshake is taken off."""
+        transport = self.connect(**options)
+        transport.send(handshake(tag))
+        assert transport.received.startswith(b"HTTP/1.1 101 "), transport.received
+        transport.received = transport.received.partition(b"\r\n\r\n")[2]
+        return transport
+
+    def pass_time(self, now: float) -> None:
+        """Let it become `now`: the wheel started at 0."""
+        wheel = self.shared.wheel
+        wheel.turn(now)
+        while due := wheel.take(100):
+            for connection in due:
+                connection.due()
+
+    def close(self) -> None:
+        """End the registry's thread."""
+        self.world.close()
+
+
+def request(method: str, path: str, *headers: str, body: bytes | None = None) -> bytes:
+    """An HTTP request, with its length."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: test", *headers]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
+
+
+def push_request(content: str, user_tag: str = "") -> bytes:
+    """A push by the super admin."""
+    body = f"content={content}&user_tag={user_tag}".encode()
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    return request("POST", f"/api/push/{KEY}", SUPER_AUTH, kind, body=body)
+
+
+def handshake(tag: str = "A:1", *headers: str) -> bytes:
+    """The opening handshake of RFC 6455."""
+    return request(
+        "GET",
+        f"/ws/{KEY}/{tag}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {NONCE}",
+        "Sec-WebSocket-Version: 13",
+        *headers,
+    )
+
+
+def frame(opcode: int, payload: bytes = b"", *, final: bool = True) -> bytes:
+    """A client's frame."""
+    size = len(payload)
+    length = bytes((0x80 | size,)) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes(((0x80 if final else 0) | opcode,)) + length + MASK + unmask(MASK, payload)
