@@ -68,7 +68,8 @@ class HttpConnection(asyncio.Protocol, Connection):
         self._queue: list[Request] = []
         """Requests not yet begun, the next one last."""
         self._replies: list[bytes] = []
-        """Replies of this turn, not yet written."""
+        """Encoded and not yet written: what a turn of the loop brings on many connections is answered at its end,
+        so that nobody who is answered early makes the rest wait by asking again."""
         self._busy = False
         """Whether a request is being worked on, or the next ones wait for their turn of the loop."""
         self._paused = False
@@ -131,7 +132,6 @@ class HttpConnection(asyncio.Protocol, Connection):
                 self._busy = True
                 self._shared.loop.call_soon(self._serve)
         if not self._lingering and not self._upgraded and not self._transport.is_closing():
-            self._send()
             self._after_serving()
 
     def _after_serving(self) -> None:
@@ -141,9 +141,10 @@ class HttpConnection(asyncio.Protocol, Connection):
         elif parser.refusal is not None:
             self._refuse(parser.refusal)
         elif self._ended:
-            transport.close()
+            self._close()
         else:
             if parser.take_continue():
+                self._send()
                 transport.write(CONTINUE)
             if not transport.is_reading():
                 transport.resume_reading()
@@ -207,6 +208,8 @@ class HttpConnection(asyncio.Protocol, Connection):
             reply = Reply(reply.status, reply.body, headers, reply.content_type)
         keep_alive = request.keep_alive and not request.upgrade and not shared.draining
         encoded = shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version)
+        if not self._replies:
+            shared.unsent.add(self._send)
         self._replies.append(encoded)
         if len(encoded) > _LARGE:
             self._send()
@@ -215,11 +218,15 @@ class HttpConnection(asyncio.Protocol, Connection):
             self._linger()
 
     def _send(self) -> None:
-        """Write the replies of this turn in one piece."""
+        """Write the replies that wait, in one piece. At the latest the end of the loop's turn does that."""
         replies = self._replies
         if replies:
             self._transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
             replies.clear()
+
+    def _close(self) -> None:
+        self._send()
+        self._transport.close()
 
     def _refuse(self, refusal: Refusal) -> None:
         """What came is no request, or too much: answer that and close."""
@@ -274,6 +281,7 @@ class HttpConnection(asyncio.Protocol, Connection):
     def eof_received(self) -> bool:
         """The client has sent its last. What it asked before is still answered, where the transport allows that."""
         self._ended = True
+        self._send()
         unanswered = self._busy or bool(self._queue)
         return unanswered and not self._lingering and self._transport.can_write_eof()
 
@@ -293,12 +301,12 @@ class HttpConnection(asyncio.Protocol, Connection):
         elif self._phase in (HEAD, BODY):
             self._refuse(_TIMED_OUT)
         else:
-            self._transport.close()
+            self._close()
 
     def drain(self) -> None:
         """The server is stopping: what is under way is answered, with "Connection: close"."""
         if not self._busy and self._phase not in (HEAD, BODY) and not self._lingering:
-            self._transport.close()
+            self._close()
 
     def abort(self) -> None:
         """Let go of the client at once."""
@@ -309,6 +317,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         self._shared.wheel.cancel(self)
         self._shared.exchanges.discard(self)
         self._queue.clear()
+        self._replies.clear()
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:

@@ -1,6 +1,7 @@
 """What all connections of one server share, so that each of them stays small."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
@@ -14,6 +15,27 @@ from pushery.wire.replies import ReplyEncoder
 
 TICK_S: Final = 0.5
 """How exact deadlines are, in seconds."""
+
+
+class TurnEnd:
+    """Calls to be made when all that the present turn of the event loop has brought is dealt with."""
+
+    __slots__ = ("_calls", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._calls: list[Callable[[], None]] = []
+
+    def add(self, call: Callable[[], None]) -> None:
+        """Make this call then, after those added before."""
+        if not self._calls:
+            self._loop.call_soon(self._run)
+        self._calls.append(call)
+
+    def _run(self) -> None:
+        calls, self._calls = self._calls, []
+        for call in calls:
+            call()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +87,8 @@ class Shared:
     """Set once, when the server begins to stop."""
     exchanges: set[object] = field(default_factory=set)
     """HTTP connections whose request is still being worked on."""
+    unsent: TurnEnd = field(init=False)
+    """Takes the `send` of every connection that has replies to write."""
+
+    def __post_init__(self) -> None:
+        self.unsent = TurnEnd(self.loop)
