@@ -1,7 +1,9 @@
 """Fixtures and the account of what was skipped."""
 
 import os
+import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ settings.load_profile("pushery")
 REQUIRE_ALL = os.environ.get("PUSHERY_TEST_REQUIRE_ALL") == "1"
 """Set where every outside program is installed: a test that would be skipped fails instead."""
 
-_missing: set[str] = set()
+_MISSING = re.compile(r"(\S+) is not installed$")
 
 
 def program(*names: str) -> str:
@@ -25,10 +27,23 @@ def program(*names: str) -> str:
         found = shutil.which(name)
         if found is not None:
             return found
-    _missing.add(names[0])
     if REQUIRE_ALL:
         pytest.fail(f"{names[0]} is not installed")
     pytest.skip(f"{names[0]} is not installed")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """End with one line on the outside programs that were missing, from what the reports of all workers say."""
+    yield
+    skipped: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", ()):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if missing := _MISSING.search(reason):
+            skipped[missing[1]] += 1
+    if skipped:
+        what = ", ".join(f"{name} (tests skipped: {count})" for name, count in sorted(skipped.items()))
+        terminalreporter.write_line(f"Not installed: {what}", yellow=True)
 
 
 @pytest.fixture(scope="session")

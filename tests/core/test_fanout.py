@@ -264,11 +264,11 @@ def test_broadcasts_to_the_same_audience_are_one_write_until_the_first_has_begun
 def test_broadcasts_to_different_audiences_stay_apart() -> None:
     (one, ones), (other, others) = crowd(4), crowd(4)
     fanout = FanOut(3)
-    for frame, audiences in ((b"1;", (one,)), (b"2;", (other,)), (b"3;", (one, other))):
+    for frame, audiences in ((b"1;", (one,)), (b"2;", (other,)), (b"3;", (one,)), (b"4;", (one, other))):
         fanout.publish(frame, audiences, LAYER, ignore)
     finish(fanout)
-    assert all(client.taken == [b"1;", b"3;"] for client in ones)
-    assert all(client.taken == [b"2;", b"3;"] for client in others)
+    assert all(client.taken == [b"1;", b"3;", b"4;"] for client in ones)
+    assert all(client.taken == [b"2;", b"4;"] for client in others)
 
 
 def test_a_client_that_leaves_before_its_turn_is_neither_written_nor_counted() -> None:
@@ -296,6 +296,16 @@ def test_who_joins_during_a_broadcast_gets_the_next_but_not_this_one() -> None:
     finish(fanout)
     assert late.offered == [b"2;"]
     assert totals == [4, 5]
+
+
+def test_broadcasts_are_gathered_again_after_somebody_has_joined() -> None:
+    audience, clients = crowd(4)
+    fanout = FanOut(2)
+    fanout.before_joining()
+    for number in range(3):
+        fanout.publish(frame_of(number), (audience,), LAYER, ignore)
+    finish(fanout)
+    assert all(client.writes == 1 for client in clients)
 
 
 def test_a_small_push_first_hands_its_receivers_all_that_is_still_owed_to_them() -> None:

@@ -75,7 +75,12 @@ class AgainstADictionary(RuleBasedStateMachine):
             st.sampled_from([(app, client, tag) for app in APPS for client, tag in self.online[app].items()])
         )
 
-    @rule(app=st.sampled_from(APPS), pattern=st.none() | st.sampled_from(FAMILIAR) | patterns)
+    @rule(app=st.sampled_from(APPS), some=st.lists(st.none() | st.sampled_from(FAMILIAR), max_size=5))
+    def push_in_one_turn(self, app: str, some: list[str | None]) -> None:
+        for pattern in some:
+            self.push(app, pattern)
+
+    @rule(app=st.sampled_from(APPS), pattern=patterns)
     def push(self, app: str, pattern: str | None) -> None:
         crowd = self.hub.crowd(app)
         frame = frame_of(self.pushed)
@@ -149,8 +154,9 @@ def test_no_pattern_is_everybody_and_a_pattern_is_whoever_it_matches(pattern: st
     assert [number for number, client in enumerate(clients) if client.taken] == receivers
 
 
-def test_pushes_to_some_and_to_all_arrive_in_the_order_of_publishing() -> None:
-    crowd, clients = a_crowd("A:1", "A:2", "A:3", fanout_slice=2)
+@pytest.mark.parametrize("fanout_slice", [1, 2, 10])
+def test_pushes_to_some_and_to_all_arrive_in_the_order_of_publishing(fanout_slice: int) -> None:
+    crowd, clients = a_crowd("A:1", "A:2", "A:3", fanout_slice=fanout_slice)
     for number, pattern in enumerate(("A:1", None, "A", "^A:1$", "^A:1", None, "3", "[12]")):
         crowd.publish(frame_of(number), pattern, ignore)
     settle(crowd)

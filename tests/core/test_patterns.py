@@ -7,7 +7,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pushery.core import patterns as patterns_module
-from pushery.core.patterns import Exact, LineScan, Literal, PatternError, PerTagScan, Prefix, compile_pattern
+from pushery.core.patterns import (
+    EVERY_TAG,
+    EveryLine,
+    Exact,
+    LineScan,
+    Literal,
+    PatternError,
+    PerTagScan,
+    Prefix,
+    compile_pattern,
+)
 
 from .grammar import a_pattern, a_tag, complaint, noise, patterns, seeded, selected, some_noise, tags
 
@@ -113,15 +123,26 @@ def test_thousands_of_patterns_select_what_searching_each_tag_selects(random: Ra
         ("^A:[0-9]+$", LineScan),
         ("(?i)a:1", LineScan),
         (r"\AA:1\z", LineScan),
-        ("(?s)a.b", PerTagScan),
-        ("(?m)^a", PerTagScan),
+        ("^A:.*$", Prefix),
+        (".+", EveryLine),
+        ("^.*$", Prefix),
+        ("(?s)a.b", LineScan),
+        ("(?m)^a", LineScan),
+        (r"\Qa.b\E", LineScan),
         (r"a\C", PerTagScan),
         (r"a\B", PerTagScan),
-        (r"\Qa.b\E", PerTagScan),
+        ("(?-m)^a", PerTagScan),
+        ("(?s-m:^a)", PerTagScan),
     ],
 )
 def test_a_pattern_is_looked_for_in_the_cheapest_way(pattern: str, kind: type) -> None:
     assert type(compile_pattern(pattern)) is kind
+
+
+@pytest.mark.parametrize("pattern", sorted(EVERY_TAG))
+def test_what_counts_as_a_way_to_say_all_matches_whatever_a_tag_is(pattern: str) -> None:
+    search = re2.compile(pattern).search
+    assert all(search(tag) for tag in ("a", "A:1", "\n", "a\nb", "\n\n", " ", "é", "\x00"))
 
 
 @pytest.mark.parametrize("pattern", ["", "^", "^$", "$", "()", "a*", "(?:)", ".*", r"\z"])

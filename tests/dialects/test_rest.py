@@ -268,7 +268,7 @@ def rows(listing: ListApps, apps: Sequence[App]) -> dict[str, Any]:
 def taipei() -> Iterator[None]:
     """Local time is that of the README's author."""
     before = os.environ.get("TZ")
-    os.environ["TZ"] = "Asia/Taipei"
+    os.environ["TZ"] = "CST-8"  # Taipei, without asking for a database of time zones
     time.tzset()
     yield
     if before is None:

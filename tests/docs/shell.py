@@ -1,12 +1,12 @@
 """Runs the examples of a page as a reader would: one bash, one block after another, beside a real server."""
 
-import fnmatch
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from tests.docs.pages import ROOT, Block
@@ -102,13 +102,14 @@ class Shell:
         assert code == "0", f"exit code {code} of:\n{commands}\nwhich said:\n{self._said()[self._read_to :]}"
 
     def _expect(self, text: str) -> None:
+        """Wait for each line, in any order: several programs write here, and may share a line."""
         for line in text.splitlines():
-            pattern = fnmatch.translate(re.sub(r"([\[*?])", r"[\1]", line.rstrip()).replace("…", "*"))
-            wait_until(lambda pattern=pattern: self._has(pattern), f"{line!r} in:\n{self._said()[self._read_to :]}")
+            pattern = re.compile(re.escape(line.rstrip()).replace("…", "[^\n]*?"))
+            wait_until(partial(self._has, pattern), f"{line!r} in:\n{self._said()[self._read_to :]}")
         self._read_to = len(self._said())
 
-    def _has(self, pattern: str) -> bool:
-        return any(re.match(pattern, said.rstrip()) for said in self._said()[self._read_to :].splitlines())
+    def _has(self, pattern: re.Pattern[str]) -> bool:
+        return pattern.search(self._said(), self._read_to) is not None
 
     def _said(self) -> str:
         return self._output.read_text(errors="replace")

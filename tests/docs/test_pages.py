@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_functions_named_by_the_architecture_are_there() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *sum(project["dependency-groups"].values(), [])]
+    wanted = list(chain(project["project"]["dependencies"], *project["dependency-groups"].values()))
     names = {re.split(r"[<>=!~\[ ]", requirement)[0] for requirement in wanted}
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     assert {name for name in names if f"| `{name}` |" not in contributing} == set()

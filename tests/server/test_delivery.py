@@ -236,7 +236,7 @@ def test_a_slow_client_is_closed_with_4101_and_delays_nobody(
             for raw in fast:
                 assert raw.text() == content
             longest = max(longest, time.monotonic() - started)
-        assert longest < 2, "somebody waited for the slow"
+        assert longest < 5, "somebody waited for the slow"
         assert totals[0] == 6
         assert totals[-1] == 3
         assert server.online(app) == ["fast 3", "fast 4", "fast 5"]
@@ -294,7 +294,7 @@ def test_a_socket_opened_behind_replies_that_nobody_reads_is_bounded_too(server:
             if sent == len(replies):
                 raw.send(handshake(app.key, f"{count}"))
         memory_before = server.resident_bytes
-        for _ in range(100):
+        for _ in range(200):
             server.push(app, "y" * 50 * KIB)
         assert server.online(app) == []
         assert server.resident_bytes - memory_before < 16 * MIB

@@ -250,11 +250,16 @@ def test_a_connection_that_stays_idle_is_closed(impatient: ServerProcess, sent: 
 
 
 def test_a_connection_that_is_used_all_the_time_is_never_cut(impatient: ServerProcess) -> None:
-    started = time.monotonic()
+    started = answered = time.monotonic()
     with RawConnection(impatient.port) as raw:
-        while time.monotonic() < started + 2:
-            raw.send(request("GET", "/healthz"))
-            assert raw.answer().status == 200
+        while answered < started + 2:
+            try:
+                raw.send(request("GET", "/healthz"))
+                assert raw.answer().status == 200
+            except (AssertionError, OSError):
+                assert time.monotonic() > answered + 0.4, "cut while it was used"
+                return  # the machine stood still, and nobody used it
+            answered = time.monotonic()
 
 
 Refused = tuple[Callable[[TestApp], bytes], int, str]
@@ -383,7 +388,7 @@ def test_clients_that_ask_and_never_read_cost_little_memory_and_nobody_else_any_
 ) -> None:
     for number in range(30):
         server.register(f"{number}" * 50, ("a" * 200, "p" * 200))
-    asking = request("GET", "/api/app-list/0/1", auth=ADMIN) * 50_000
+    asking = request("GET", "/api/app-list/0/1", auth=ADMIN) * 200_000
     before = server.resident_bytes
     with contextlib.ExitStack() as stack:
         deaf = [stack.enter_context(RawConnection(server.port, receive_buffer=4096)) for _ in range(4)]

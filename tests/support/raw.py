@@ -116,6 +116,12 @@ class RawConnection:
     def __exit__(self, *error: object) -> None:
         self.socket.close()
 
+    @property
+    def tls_socket(self) -> ssl.SSLSocket:
+        """The socket, of a connection with TLS."""
+        assert isinstance(self.socket, ssl.SSLSocket)
+        return self.socket
+
     def send(self, data: bytes) -> None:
         """Send all of it."""
         self.socket.sendall(data)

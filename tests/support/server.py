@@ -94,8 +94,7 @@ class ServerProcess:
 
     def start(self) -> Self:
         """Start, and return once it listens."""
-        self.config.write_text(json.dumps(self.settings))
-        self.config.chmod(0o600)
+        self._write_config()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pushery", "start", "--config", str(self.config), *self.flags],
             cwd=self.directory,
@@ -112,6 +111,16 @@ class ServerProcess:
                 self.port = int(found[1])
                 return self
         raise AssertionError(f"the server did not start: {self.said}")
+
+    def reload(self, **changed: object) -> None:
+        """Change settings in the file and send SIGHUP; what becomes of it is logged."""
+        self.settings |= changed
+        self._write_config()
+        self.process.send_signal(signal.SIGHUP)
+
+    def _write_config(self) -> None:
+        self.config.write_text(json.dumps(self.settings))
+        self.config.chmod(0o600)
 
     def stop(self, number: int = signal.SIGTERM, deadline_s: float = DEADLINE_S) -> int:
         """Send a signal and wait for the end; returns the exit code."""

@@ -76,8 +76,11 @@ class Application:
         if self._registry is not None:
             self._registry.close()
 
-    def apply(self, settings: Settings) -> None:
-        """Take in the settings that may change while running; the certificate is read anew in any case."""
+    def apply(self, settings: Settings) -> bool:
+        """Take in the settings that may change while running; the certificate is read anew in any case.
+
+        False when the certificate cannot be used: the old one stays, and the log says why.
+        """
         running = self._running
         assert running is not None
         self.settings = settings
@@ -89,6 +92,8 @@ class Application:
                 tls.renew(running.tls, settings.tls_certificate, settings.tls_key)
             except OSError as error:
                 log.error("certificate_unusable", error=str(error), kept="the one in use")
+                return False
+        return True
 
     def _tls_context(self) -> ssl.SSLContext | None:
         settings = self.settings

@@ -71,8 +71,8 @@ def _reload(application: Application, output: LogOutput, reload: Callable[[], Se
         log.error("reload_refused", problems=[str(error)])
         return
     configure_logs(settings, output)
-    application.apply(settings)
-    log.info("reloaded", need_restart=need_restart)
+    if application.apply(settings):
+        log.info("reloaded", need_restart=need_restart)
 
 
 def _log_stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

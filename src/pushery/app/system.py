@@ -12,10 +12,12 @@ _GC_THRESHOLDS: Final = (50_000, 50, 100)
 
 
 def raise_descriptor_limit() -> int:
-    """Raise the limit on open files to the hard limit, which every socket counts against; returns it."""
+    """Raise the limit on open files, which every socket counts against, to the hard limit; returns what it is now."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):  # some systems name a hard limit that they do not grant
+        return soft
     return hard
 
 

@@ -1,10 +1,11 @@
 """`pushery app ...`: the registry, without going through a server. One that runs takes changes in within a second."""
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +13,8 @@ from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_f
 from pushery.core.apps import AppDraft
 from pushery.core.ports import AppStore, StorageError
 from pushery.node.system import SystemClock, SystemIds
+
+_KEY: Final = re.compile("[0-9a-f]{32}")
 
 apps = typer.Typer(help="Register, list and remove apps, directly in the registry.", no_args_is_help=True)
 
@@ -21,15 +24,20 @@ def add(
     name: Annotated[str, typer.Argument(help="What to call the app.")],
     account: Annotated[str, typer.Option(help="The account of the app's own admin.")] = "",
     password: Annotated[str, typer.Option(help="Its password; a random one is drawn when this is left out.")] = "",
+    key: Annotated[
+        str, typer.Option(help="A key to keep, 32 lower-case hex characters, when moving an app here.")
+    ] = "",
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Register an app and print its key, id and secret."""
+    if key and not _KEY.fullmatch(key):
+        fail("a key has 32 lower-case hex characters", code=MISUSED)
     account = account or name
     if not name or ":" in account:
         fail("an app needs a name, and its account must not contain ':'", code=MISUSED)
     ids = SystemIds()
     draft = AppDraft(
-        key=ids.app_key(),
+        key=key or ids.app_key(),
         secret=ids.secret(),
         name=name,
         auth_account=account,

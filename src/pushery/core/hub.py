@@ -8,6 +8,7 @@ from typing import Final
 
 from pushery.core.audience import Audience, Write
 from pushery.core.fanout import Done, FanOut
+from pushery.core.patterns import EVERY_TAG
 from pushery.core.tags import TagIndex
 
 EVERYONE: Final = object()
@@ -50,7 +51,7 @@ class Crowd:
 
         As `FanOut.publish`: the number of receivers, or None and `on_done` later. `fanout.flush` writes.
         """
-        if pattern is None:
+        if pattern is None or pattern in EVERY_TAG:
             return self.fanout.publish(frame, (self.everyone,), EVERYONE, on_done)
         return self.fanout.publish(frame, self.tags.select(pattern), TAGS, on_done)
 

@@ -1,9 +1,9 @@
 """Tag patterns: RE2 regular expressions, searched unanchored, compiled into the cheapest way to find tags.
 
-A pattern becomes one of four kinds: an exact tag (`^A:1$`), a literal to be found inside tags (`A:1`), a line
-scanner that runs once over all tags joined by newlines, or, where a pattern could tell the joined buffer from a
-single tag, a search per tag. All five select the same tags as searching each tag by itself would; that is this
-module's invariant.
+A pattern becomes one of six kinds: an exact tag (`^A:1$`), a literal to begin with (`^A:`) or to be found anywhere in
+a tag (`A:1`), every tag (`.+`), a line scanner that runs once over all tags joined by newlines, or, where a pattern
+could tell the joined buffer from a single tag, a search per tag. All six select the same tags as searching each tag by
+itself would; that is this module's invariant.
 
 RE2 runs in time linear in the text, so a caller's pattern cannot stall the server. Python's `re`, which can, only
 ever sees a pattern as text to be inspected, never as a pattern.
@@ -13,7 +13,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
 
 import re2
 
@@ -24,11 +24,16 @@ MAX_PATTERN_MEMORY = 2 << 20
 _LITERAL = re.compile(r"(?:[^\\.+*?()|\[\]{}^$]|\\[!-/:-@\[-^`{-~])*")
 _ESCAPED = re.compile(r"\\(.)")
 
-# What a line scanner cannot express: \Q..\E may run past the end, \C matches a lone byte, \B matches between the bytes
-# of one character, flags may turn off multi-line.
-_NOT_BY_LINE = re.compile(r"\\[QECB]|\(\?(?!:|P<|<|i\)|i:)")
+# What a line scanner cannot express: \C matches a lone byte, \B matches between the bytes of one character, and a flag
+# may turn multi-line off.
+_NOT_BY_LINE = re.compile(r"\\[CB]|\(\?[imsU]*-[isU]*m")
 _TOKEN = re.compile(r"\\Q[\s\S]*?(?:\\E|\Z)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|[\s\S]")
 _LINE_FORM = {r"\A": "^", r"\z": "$"}
+
+EVERY_TAG: Final = frozenset({"^", "$", ".*", "^.*", ".*?", "(.*)", "(?:.*)", "[\\s\\S]*", "(?s).*", "(?s)^.*$"})
+"""Ways people write "all": they match whatever a tag is, so that nothing need be searched."""
+
+_EVERY_LINE: Final = frozenset({".", ".+", "^.", "^.+", "^.+$", ".*$", ".+$"})
 
 
 class PatternError(ValueError):
@@ -90,12 +95,14 @@ class Prefix:
 
     exact = None
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, one_line: bool) -> None:
         self._text = text
+        self._one_line = one_line
+        """Whether no newline may follow."""
         self.needle = text.encode()
 
     def matches(self, tag: str) -> bool:
-        return tag.startswith(self._text)
+        return tag.startswith(self._text) and not (self._one_line and "\n" in tag[len(self._text) :])
 
     def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
         text = self._text
@@ -124,6 +131,23 @@ class Literal:
             stop = buffer.index(b"\n", at)
             yield buffer[begin:stop].decode()
             at = buffer.find(needle, stop + 1, end)
+
+
+class EveryLine:
+    """`.*$`, `.+` and their like: every tag in the buffer, or every one that is not empty."""
+
+    exact = None
+    needle = None
+
+    def __init__(self, per_tag: re2._Regexp) -> None:
+        self._per_tag = per_tag
+
+    def matches(self, tag: str) -> bool:
+        return self._per_tag.search(tag.encode()) is not None
+
+    def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
+        lines = _lines(buffer, start, end)
+        return lines if self.matches("") else filter(None, lines)
 
 
 class LineScan:
@@ -177,20 +201,29 @@ def compile_pattern(pattern: str) -> Pattern:
         return Exact(_ESCAPED.sub(r"\1", pattern[1:-1]))
     if _LITERAL.fullmatch(pattern):
         return Literal(_ESCAPED.sub(r"\1", pattern))
-    beginning = pattern.removesuffix(".*")  # which an unanchored search matches whatever comes
+    one_line = pattern.endswith(".*$")
+    beginning = pattern[:-3] if one_line else pattern.removesuffix(".*")
     if beginning[:1] == "^" and _LITERAL.fullmatch(beginning, 1):
-        return Prefix(_ESCAPED.sub(r"\1", beginning[1:]))
+        return Prefix(_ESCAPED.sub(r"\1", beginning[1:]), one_line=one_line)
     try:
         per_tag = re2.compile(pattern.encode(), _PER_TAG)
     except re2.error as error:
         raise _explain(pattern, error) from None
+    if pattern in _EVERY_LINE:
+        return EveryLine(per_tag)
     if _NOT_BY_LINE.search(pattern):
         return PerTagScan(per_tag)
-    line_form = "".join(_LINE_FORM.get(token, token) for token in _TOKEN.findall(pattern))
+    line_form = "".join(map(_line_form, _TOKEN.findall(pattern)))
     try:
         return LineScan(per_tag, line_form)
     except re2.error:  # the line form is a little larger, and may pass the memory bound where the pattern did not
         return PerTagScan(per_tag)
+
+
+def _line_form(token: str) -> str:
+    if token.startswith(r"\Q"):
+        return str(re2.escape(token[2:].removesuffix(r"\E")))  # its own end, lest it take in what comes behind it
+    return _LINE_FORM.get(token, token)
 
 
 def _explain(pattern: str, error: Exception) -> PatternError:
@@ -201,6 +234,8 @@ def _explain(pattern: str, error: Exception) -> PatternError:
         return PatternError("missing closing )", _unclosed_bracket(pattern))
     if kind == "unexpected )":
         return PatternError("unexpected )", _unopened_bracket(pattern))
+    if kind == "missing ]" and pattern.endswith(piece):  # RE2 names all that follows the bracket
+        return PatternError(text, len(pattern) - len(piece))
     at = _place(pattern, text, piece) if colon else len(pattern) - 1
     return PatternError(text, max(at, 0))
 

@@ -240,7 +240,7 @@ class Node:
             registered_ms=self._clock.wall_ms(),
         )
         app = await self.registry.add(draft)
-        log.info("app_registered", app_key=app.key, app_name=app.name)
+        log.info("app_registered", app_key=app.key)
         return effect.answer(app)
 
     async def _unregister(self, effect: UnregisterApp) -> Reply:

@@ -249,6 +249,9 @@ class HttpConnection(asyncio.Protocol, Connection):
         """Answer the handshake and let the connection go on as a WebSocket, counted in before anybody else's turn."""
         shared, transport = self._shared, self._transport
         accept = check_handshake(request)
+        if not request.upgrade:  # what follows it has been read as HTTP already, not as frames
+            message = "A WebSocket handshake has no body."
+            raise Refusal(400, "bad_handshake", message, headers=(("Sec-WebSocket-Version", "13"),))
         if shared.draining:
             raise Refusal(503, "stopping", "The server is stopping: connect again in a moment.")
         deflater, extension = self._deflater, b""

@@ -46,7 +46,8 @@ class StatsCollector(Collector):
         for kind, count in sorted(stats.errors.items()):
             errors.add_metric([kind], count)
         yield errors
-        yield _histogram("pushery_push_seconds", "From a parsed push to its last write.", stats.push_seconds)
+        text = "From a parsed push to its frames handed over; for huge audiences to the last write."
+        yield _histogram("pushery_push_seconds", text, stats.push_seconds)
         if self._per_app:
             yield from self._of_apps()
 

@@ -31,7 +31,7 @@ def forwarded_peer(request: Request, trusted: Networks) -> str:
 
 
 def _host_of(address: str) -> str:
-    """The IP address in "ip", "ip:port", "[ip]" or "[ip]:port", IPv4 mapped into IPv6 as IPv4; "" when there is none."""
+    """The IP address in "ip", "ip:port", "[ip]" or "[ip]:port", mapped IPv4 as such; "" when there is none."""
     host = address
     if address.startswith("["):
         host = address[1:].partition("]")[0]

@@ -37,6 +37,7 @@ class WebSocketPeer(asyncio.Protocol, Connection):
 
     __slots__ = (
         "_closing",
+        "_failed",
         "_heard",
         "_outbox",
         "_paused",
@@ -70,6 +71,8 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         self._paused = False
         self._closing = False
         """Set when a close frame has been sent: nothing else is sent after it."""
+        self._failed = False
+        """Set when the client has said its last, or what it sends makes no sense: nothing more is read."""
         self._heard = shared.wheel.now
         self._pinged: float | None = None
         """When it was pinged; None when it has been heard since."""
@@ -81,7 +84,10 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         shared.stats.connections += 1
         shared.stats.connections_opened += 1
         shared.wheel.arm(self, self._heard + shared.timeouts.ping_idle)
-        shared.node.apply(self, self._session.opened())
+        try:
+            shared.node.apply(self, self._session.opened())
+        except Exception:
+            self._give_up()
         if rest:
             self.data_received(rest)
 
@@ -90,18 +96,24 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         shared = self._shared
         self._heard = shared.wheel.now
         shared.stats.bytes_in += len(data)
+        if self._failed:
+            return
         reader = self._reader
-        if reader.failure is not None:  # it has been answered; what still comes is not read
-            return
-        try:
-            for message in reader.feed(data):
+        for message in reader.feed(data):
+            try:
                 self._take(message)
-        except Exception:
-            log.exception("session_failed")
-            self.close(codes.INTERNAL_ERROR)
-            return
-        if reader.failure is not None and not self._transport.is_closing():
-            self._fail(reader.failure)
+            except Exception:
+                self._give_up()
+        failure = reader.failure
+        if failure is not None:
+            self._failed = True
+            if failure is not codes.NORMAL and not self._transport.is_closing():
+                self._fail(failure)
+
+    def _give_up(self) -> None:
+        """The session has a defect. From here on only the client's close is awaited, so this happens once."""
+        log.exception("session_failed")
+        self.close(codes.INTERNAL_ERROR)
 
     def _take(self, message: Message) -> None:
         opcode, payload = message

@@ -17,7 +17,7 @@ from pushery.server.shared import TICK_S, Shared, Timeouts
 from pushery.wire.http import HttpLimits
 from pushery.wire.replies import ReplyEncoder
 from pushery.wire.websocket import BINARY, CLOSE, PING, PONG, TEXT, unmask
-from tests.node.fakes import World
+from tests.node.fakes import World, turns
 
 __all__ = ["BINARY", "CLOSE", "PING", "PONG", "TEXT"]
 
@@ -51,12 +51,13 @@ class MemoryTransport(asyncio.Transport):
         self.unread = bytearray()
         """What waits for the client."""
         self.paused = False
-        self.ended = False
-        """Whether our side has said that nothing more comes."""
-        self.closing = False
-        self.aborted = False
-        self.lost = False
-        """Whether the protocol has been told that the connection is gone."""
+        self._ended = False
+        self._closing = False
+        self._aborted = False
+        self._lost = False
+        """Whether the connection is gone."""
+        self._told = False
+        """Whether the protocol has been told so."""
         self.half_closes = True
         """False as with TLS."""
         self._reading = True
@@ -70,6 +71,11 @@ class MemoryTransport(asyncio.Transport):
         """The client sends."""
         self._incoming.append(data)
         self._hand_in()
+
+    async def say(self, data: bytes) -> None:
+        """The client sends, and the turn of the loop that this begins comes to its end."""
+        self.send(data)
+        await turns()
 
     def send_eof(self) -> None:
         """The client has sent its last."""
@@ -85,20 +91,32 @@ class MemoryTransport(asyncio.Transport):
             if self.paused:
                 self.paused = False
                 self.protocol.resume_writing()
-            if self.closing:
+            if self._closing:
                 self._lose()
 
     def vanish(self) -> None:
         """The network takes the client away."""
-        self.closing = True
+        self._closing = True
         self._lose()
+
+    def is_lost(self) -> bool:
+        """Whether the connection has ended and the protocol knows."""
+        return self._told
+
+    def is_cut(self) -> bool:
+        """Whether the server has let go without an end in order."""
+        return self._aborted
+
+    def has_ended(self) -> bool:
+        """Whether the server has said that nothing more comes of its side."""
+        return self._ended
 
     # What the server sees.
 
     def write(self, data: "bytes | bytearray | memoryview[Any]") -> None:
-        if self.ended:
+        if self._ended:
             raise RuntimeError("Cannot call write() after write_eof()")
-        if self.closing:
+        if self._closing:
             return
         self.unread += data
         if not self.stalled and not self.paused:
@@ -110,23 +128,23 @@ class MemoryTransport(asyncio.Transport):
 
     def write_eof(self) -> None:
         assert self.half_closes
-        self.ended = True
+        self._ended = True
 
     def can_write_eof(self) -> bool:
         return self.half_closes
 
     def close(self) -> None:
-        self.closing = True
+        self._closing = True
         if not self.unread:
             self._lose()
 
     def abort(self) -> None:
-        self.aborted = self.closing = True
+        self._aborted = self._closing = True
         self.unread.clear()
         self._lose()
 
     def is_closing(self) -> bool:
-        return self.closing
+        return self._closing
 
     def pause_reading(self) -> None:
         self._reading = False
@@ -136,7 +154,7 @@ class MemoryTransport(asyncio.Transport):
         self.loop.call_soon(self._hand_in)
 
     def is_reading(self) -> bool:
-        return self._reading and not self.closing
+        return self._reading and not self._closing
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         assert isinstance(protocol, asyncio.Protocol)
@@ -154,9 +172,13 @@ class MemoryTransport(asyncio.Transport):
                 self.close()
 
     def _lose(self) -> None:
-        if not self.lost:
-            self.lost = True
-            self.loop.call_soon(self.protocol.connection_lost, None)
+        if not self._lost:
+            self._lost = True
+            self.loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._told = True
+        self.protocol.connection_lost(None)
 
 
 class Scene:

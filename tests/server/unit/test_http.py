@@ -1,0 +1,641 @@
+"""A client's HTTP connection on a transport in memory: order, deadlines, refusals, what is not read."""
+
+import gc
+import json
+import re
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from pushery.core.effects import Outcome, Route
+from pushery.core.exchange import Reply, Request
+from pushery.core.publications import Publication
+from pushery.node import Node
+from pushery.server.http import HttpConnection, peer_address
+from pushery.server.router import Router
+from pushery.wire.http import HttpLimits
+from pushery.wire.websocket import payload_of, split_frames
+from tests.node.fakes import in_loop, turns, until
+from tests.server.unit.memory import (
+    KEY,
+    SUPER_AUTH,
+    TIMEOUTS,
+    Scene,
+    handshake,
+    push_request,
+    request,
+)
+
+SLACK = 2.0
+"""Seconds by which a deadline may be late: the wheel's ticks."""
+
+APPS = request("GET", "/api/app-list/10/1", SUPER_AUTH)
+NOTHING = request("GET", "/nothing")
+UNREGISTER = request("DELETE", f"/api/{KEY}/unregister", SUPER_AUTH)
+
+
+def replies(received: bytes) -> list[tuple[int, bytes]]:
+    """Status and body of every reply in what a client received."""
+    found = []
+    while received:
+        head, _, rest = received.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        size = int(length[1]) if length else 0
+        found.append((int(head.split()[1]), rest[:size]))
+        received = rest[size:]
+    return found
+
+
+def statuses(received: bytes) -> list[int]:
+    """The status of every reply."""
+    return [status for status, _ in replies(received)]
+
+
+def code_of(body: bytes) -> str:
+    """The code of the error that a body is."""
+    code: str = json.loads(body)["error"]["code"]
+    return code
+
+
+async def answered(scene: Scene) -> None:
+    """Wait for all that takes time."""
+    await until(lambda: not scene.shared.exchanges)
+    await turns(2)
+
+
+def fixed(handle: Reply | Exception, path: str = "/{name}") -> Scene:
+    """A server with one route that answers with this, or fails."""
+
+    def answer(request: Request, params: Mapping[str, str]) -> Outcome:
+        if isinstance(handle, Exception):
+            raise handle
+        return handle
+
+    def router(node: Node) -> Router:
+        return Router([Route("GET", path, answer, "Answer.")])
+
+    return Scene(router=router)
+
+
+# Order.
+
+
+@in_loop
+async def test_pipelined_requests_are_answered_in_order_and_in_one_piece() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(APPS + NOTHING + push_request("x") + APPS)
+    assert statuses(client.received) == [200, 404, 200, 200]
+    assert scene.stats.http_requests == 4
+    assert not client.is_closing()
+    scene.close()
+
+
+@in_loop
+async def test_a_request_that_takes_time_holds_those_behind_it_and_no_other_connection() -> None:
+    scene = Scene()
+    client, other = scene.connect(), scene.connect()
+    await client.say(APPS + UNREGISTER + push_request("x") + APPS)
+    await client.say(NOTHING)
+    await other.say(NOTHING)
+    assert statuses(client.received) == [200]
+    assert statuses(other.received) == [404]
+    await answered(scene)
+    assert statuses(client.received) == [200, 200, 404, 200, 404]
+    assert replies(client.received)[1][1] == b'{"message":"Scuess"}'
+    scene.close()
+
+
+@in_loop
+async def test_more_requests_than_one_turn_answers_are_all_answered_in_order() -> None:
+    scene = Scene()
+    client, other = scene.connect(), scene.connect()
+    await client.say(b"".join(request("GET", f"/{number}") if number % 2 else APPS for number in range(301)))
+    await other.say(NOTHING)
+    assert 0 < len(statuses(client.received)) < 301
+    assert statuses(other.received) == [404]
+    await turns(20)
+    assert statuses(client.received) == [200, *[404, 200] * 150]
+    await client.say(NOTHING)
+    assert statuses(client.received)[-1] == 404
+    scene.close()
+
+
+@in_loop
+async def test_pushes_of_one_connection_reach_a_client_in_their_order() -> None:
+    scene = Scene(fanout_slice=3)
+    clients = [scene.client(f"A:{number}") for number in range(8)]
+    backend = scene.connect()
+    await backend.say(b"".join(push_request(str(number), "" if number % 3 else "A:1") for number in range(100)))
+    await until(lambda: len(statuses(backend.received)) == 100)
+    await turns(5)
+    frames = [bytes(payload_of(frame)) for frame in split_frames(clients[1].received)]
+    assert frames == [b"%d" % number for number in range(100)]
+    totals = [json.loads(body)["total"] for _, body in replies(backend.received)]
+    assert totals == ["8" if number % 3 else "1" for number in range(100)]
+    scene.close()
+
+
+REQUESTS = st.sampled_from(
+    [
+        APPS,
+        NOTHING,
+        UNREGISTER,
+        push_request("hello"),
+        push_request("hello", "("),
+        request("HEAD", "/api/app-list/10/1", SUPER_AUTH),
+        request("OPTIONS", "*"),
+        request("PUT", "/api/register", body=b"x" * 50),
+        request("POST", f"/api/push/{KEY}", body=b"content=x"),
+        request("GET", f"/ws/{KEY}/tag"),
+        request("GET", "/nothing", "Connection: close"),
+        b"GET /nothing HTTP/1.0\r\n\r\n",
+        b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        request("POST", f"/api/push/{KEY}", SUPER_AUTH, "Transfer-Encoding: chunked") + b"9\r\ncontent=x\r\n0\r\n\r\n",
+        handshake(),
+    ]
+)
+
+
+def outcome(stream: bytes, cuts: Sequence[int], pauses: Sequence[int]) -> object:
+    """What a client sees when it sends `stream` in pieces, and what is counted."""
+    seen: list[object] = []
+
+    @in_loop
+    async def story() -> None:
+        scene = Scene()
+        client = scene.connect()
+        bounds = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
+        for number, (start, end) in enumerate(pairwise(bounds)):
+            await client.say(stream[start:end])
+            if pauses and pauses[number % len(pauses)]:
+                await turns(2)
+        client.send_eof()
+        while scene.shared.exchanges or not client.is_lost():
+            await answered(scene)
+            if client.has_ended():  # all that is left is the client's end, or a deadline
+                client.vanish()
+        seen.extend((client.received, client.has_ended(), client.is_cut(), scene.errors))
+        seen.append(scene.stats.http_requests)
+        scene.close()
+
+    story()
+    return seen
+
+
+@settings(max_examples=120)
+@given(st.lists(REQUESTS, max_size=5), st.lists(st.integers(0)), st.lists(st.integers(0, 1), max_size=3))
+def test_the_output_does_not_depend_on_how_the_input_is_split(
+    requests: Sequence[bytes], cuts: Sequence[int], pauses: Sequence[int]
+) -> None:
+    stream = b"".join(requests)
+    assert outcome(stream, cuts, pauses) == outcome(stream, [], [])
+
+
+# The end of a connection.
+
+
+@in_loop
+async def test_a_connection_ends_when_the_client_asks_for_it_and_what_comes_behind_is_not_answered() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(NOTHING + request("GET", "/nothing", "Connection: close") + APPS)
+    await client.say(APPS)
+    assert statuses(client.received) == [404, 404]
+    assert client.received.count(b"Connection: close") == 1
+    assert client.has_ended()
+    client.send_eof()
+    await turns()
+    assert client.is_lost()
+    scene.close()
+
+
+@in_loop
+async def test_what_is_no_request_is_refused_behind_the_answers_to_what_was() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(APPS + b"nonsense\r\n\r\n" + APPS)
+    (_, _), (status, body) = replies(client.received)
+    assert (status, code_of(body)) == (400, "bad_request")
+    assert client.has_ended()
+    assert scene.errors == {"bad_request": 1}
+    scene.close()
+
+
+@in_loop
+async def test_a_refused_client_may_go_on_sending_for_a_while_and_is_then_cut() -> None:
+    scene = Scene(limits=HttpLimits(1024, 100))
+    client = scene.connect()
+    await client.say(request("POST", "/api/register", "Content-Length: 1000000"))
+    [(status, body)] = replies(client.received)
+    assert (status, code_of(body)) == (413, "body_too_large")
+    await client.say(b"x" * 100_000)
+    assert not client.is_cut()
+    scene.pass_time(5)
+    assert client.is_cut()
+    await turns()
+    scene.pass_time(1000)
+    scene.close()
+
+
+@in_loop
+async def test_where_the_end_cannot_be_shown_a_refused_client_is_closed_at_once() -> None:
+    scene = Scene()
+    client = scene.connect()
+    client.half_closes = False
+    await client.say(b"nonsense\r\n\r\n")
+    assert statuses(client.received) == [400]
+    await turns()
+    assert client.is_lost()
+    scene.close()
+
+
+@in_loop
+async def test_a_client_that_ends_its_side_still_gets_its_answer() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(UNREGISTER + APPS)
+    client.send_eof()
+    assert client.received == b""
+    await answered(scene)
+    await turns(3)
+    assert statuses(client.received) == [200, 200]
+    assert client.is_lost()
+    scene.close()
+
+
+@in_loop
+async def test_a_client_that_vanishes_while_its_request_is_worked_on_does_no_harm() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(UNREGISTER + APPS)
+    client.vanish()
+    await until(lambda: KEY not in scene.node.registry.apps)
+    await turns(3)
+    assert client.received == b""
+    assert not scene.shared.exchanges
+    scene.close()
+
+
+@in_loop
+async def test_while_the_server_stops_what_is_asked_is_answered_for_the_last_time() -> None:
+    scene = Scene()
+    busy, idle, half = scene.connect(), scene.connect(), scene.connect()
+    await busy.say(UNREGISTER)
+    await idle.say(NOTHING)
+    await half.say(APPS[:20])
+    scene.shared.draining = True
+    for client in (busy, idle, half):
+        assert isinstance(client.protocol, HttpConnection)
+        client.protocol.drain()
+    assert idle.is_closing()
+    assert not busy.is_closing()
+    await answered(scene)
+    await half.say(APPS[20:])
+    for client in (busy, half):
+        assert statuses(client.received) == [200]
+        assert b"Connection: close" in client.received
+        assert client.has_ended()
+    scene.close()
+
+
+@in_loop
+async def test_while_the_server_stops_only_the_first_of_pipelined_requests_is_answered() -> None:
+    scene = Scene()
+    client = scene.connect()
+    scene.shared.draining = True
+    await client.say(NOTHING + APPS)
+    assert statuses(client.received) == [404]
+    assert client.has_ended()
+    assert scene.stats.http_requests == 1
+    scene.close()
+
+
+@in_loop
+async def test_no_websocket_is_opened_while_the_server_stops() -> None:
+    scene = Scene()
+    client = scene.connect()
+    scene.shared.draining = True
+    await client.say(handshake())
+    [(status, body)] = replies(client.received)
+    assert (status, code_of(body)) == (503, "stopping")
+    assert scene.stats.connections == 0
+    scene.close()
+
+
+# Failures.
+
+
+@in_loop
+async def test_a_defect_is_logged_once_and_answered_without_detail() -> None:
+    scene = fixed(RuntimeError("the secret"))
+    client = scene.connect()
+    with capture_logs() as logs:
+        await client.say(request("GET", "/x") + NOTHING.replace(b"/nothing", b"/a/b"))
+    (status, body), (other, _) = replies(client.received)
+    assert (status, code_of(body), other) == (500, "internal_error", 404)
+    assert b"secret" not in client.received
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("request_failed", "error")]
+    assert not client.is_closing()
+    scene.close()
+
+
+@in_loop
+async def test_a_registry_that_fails_is_answered_with_when_to_come_again() -> None:
+    scene = Scene()
+    client = scene.connect()
+    scene.world.stores[0].broken = True
+    with capture_logs() as logs:
+        await client.say(UNREGISTER + APPS)
+        await answered(scene)
+    (status, body), (other, _) = replies(client.received)
+    assert (status, code_of(body), other) == (503, "registry_unavailable", 200)
+    assert b"Retry-After: " in client.received
+    assert [entry["event"] for entry in logs] == ["registry_failed"]
+    scene.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (NOTHING, 404),
+        (request("PUT", "/api/register"), 405),
+        (request("GET", "/api/app-list/1/1"), 401),
+        (request("GET", "/api/app-list/x/1", SUPER_AUTH), 400),
+        (request("GET", f"/ws/{KEY}/tag"), 400),
+        (request("GET", f"/ws/{'0' * 32}/tag"), 404),
+        (handshake().replace(b"Version: 13", b"Version: 8"), 400),
+        (handshake("%ff"), 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505),
+        (request("GET", "/" + "x" * 20_000), 431),
+        (request("POST", "/", "Content-Length: 99999999"), 413),
+        (request("POST", "/", "Expect: magic", body=b"x"), 417),
+        (request("POST", "/", "Transfer-Encoding: gzip, chunked"), 501),
+    ],
+)
+@in_loop
+async def test_every_refusal_has_the_same_shape_and_is_counted(data: bytes, status: int) -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(data)
+    [(answered_status, body)] = replies(client.received)
+    assert answered_status == status
+    error = json.loads(body)["error"]
+    assert list(error)[:2] == ["code", "message"]
+    assert error["message"].endswith(".")
+    assert scene.errors == {error["code"]: 1}
+    assert b"\r\nContent-Type: application/json\r\n" in client.received
+    assert (b"\r\nAllow: " in client.received) == (status == 405)
+    assert (b"\r\nWWW-Authenticate: Basic" in client.received) == (status == 401)
+    assert (b"\r\nSec-WebSocket-Version: 13\r\n" in client.received) == (error["code"] == "bad_handshake")
+    scene.close()
+
+
+@in_loop
+async def test_a_refusal_holds_on_to_no_connection() -> None:
+    """An exception that is kept and raised again gathers the frames of everybody it was raised for."""
+    scene = Scene()
+    with_body = handshake().replace(b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\nx")
+    for data in (with_body, NOTHING, request("GET", f"/ws/{KEY}/tag"), b"nonsense\r\n\r\n"):
+        client = scene.connect()
+        await client.say(data)
+        assert statuses(client.received)[0] in (400, 404)
+        client.vanish()
+        await turns(2)
+        del client
+    scene.pass_time(1000)
+    gc.collect()
+    assert [kept for kept in gc.get_objects() if type(kept) is HttpConnection and kept._shared is scene.shared] == []
+    scene.close()
+
+
+# Headers that concern the connection.
+
+
+@in_loop
+async def test_the_body_is_asked_for_when_the_client_waits_for_that() -> None:
+    scene = Scene()
+    client = scene.connect()
+    push = push_request("x").replace(b"Host: test", b"Host: test\r\nExpect: 100-continue")
+    head, _, body = push.partition(b"\r\n\r\n")
+    await client.say(head + b"\r\n\r\n")
+    assert client.received == b"HTTP/1.1 100 Continue\r\n\r\n"
+    await client.say(body)
+    assert statuses(client.received) == [100, 200]
+    scene.close()
+
+
+@in_loop
+async def test_pages_of_allowed_origins_may_read_all_replies_and_are_told_what_they_may_send() -> None:
+    scene = Scene(cors_origins=frozenset({"https://example.org"}))
+    client = scene.connect()
+    origin = "Origin: https://example.org"
+    await client.say(request("GET", "/api/app-list/1/1", origin))
+    assert b"\r\nAccess-Control-Allow-Origin: https://example.org\r\nVary: Origin\r\n" in client.received
+    client.received = b""
+    await client.say(request("OPTIONS", "/api/register", origin, "Access-Control-Request-Method: POST"))
+    assert client.received.startswith(b"HTTP/1.1 204 ")
+    for line in (b"Allow: OPTIONS, POST", b"Access-Control-Allow-Origin: https://example.org"):
+        assert b"\r\n" + line + b"\r\n" in client.received
+    scene.close()
+
+
+@in_loop
+async def test_without_the_setting_there_are_no_cors_headers() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(request("GET", "/api/app-list/1/1", "Origin: https://example.org"))
+    assert b"Access-Control" not in client.received
+    assert b"Vary" not in client.received
+    scene.close()
+
+
+@in_loop
+async def test_the_address_of_who_registers_is_that_of_the_peer_or_what_a_trusted_proxy_says() -> None:
+    scene = Scene(trusted_proxies=(ip_network("10.0.0.0/8"),))
+    form = "Content-Type: application/x-www-form-urlencoded"
+    body = b"app_name=n&auth_account=a&auth_password=p"
+    register = request("POST", "/api/register", SUPER_AUTH, form, "X-Forwarded-For: 198.51.100.1", body=body)
+    seen = []
+    for peername in [("203.0.113.9", 4711), ("10.1.2.3", 4711), ("2001:db8::9", 4711, 0, 0), ("::ffff:10.0.0.9", 1)]:
+        client = scene.connect(peername=peername)
+        await client.say(register)
+        await answered(scene)
+        seen.append(json.loads(replies(client.received)[0][1])["request_ip"])
+    assert seen == ["203.0.113.9:4711", "198.51.100.1:0", "[2001:db8::9]:4711", "198.51.100.1:0"]
+    scene.close()
+
+
+@in_loop
+async def test_a_peer_without_address_is_unknown() -> None:
+    scene = Scene()
+    assert peer_address(scene.connect(peername=None)) == "unknown:0"
+    assert peer_address(scene.connect(peername="/tmp/socket")) == "unknown:0"  # noqa: S108
+    scene.close()
+
+
+# Clients that do not read.
+
+
+@in_loop
+async def test_a_client_that_does_not_read_its_replies_is_not_served_further_until_it_does() -> None:
+    scene = Scene()
+    client = scene.connect(high=500)
+    client.stalled = True
+    for _ in range(3):
+        await client.say(APPS * 30)
+    served = scene.stats.http_requests
+    assert served < 90
+    assert not client.is_reading()
+    await turns(5)
+    assert scene.stats.http_requests == served
+    while client.unread:
+        client.read()
+        await turns(3)
+    assert statuses(client.received) == [200] * 90
+    assert client.is_reading()
+    scene.close()
+
+
+@in_loop
+async def test_large_replies_do_not_pile_up_for_a_client_that_does_not_read() -> None:
+    scene = fixed(Reply(200, b"x" * 20_000))
+    client = scene.connect()
+    client.stalled = True
+    await client.say(request("GET", "/x") * 100)
+    await turns(20)
+    assert len(client.unread) < client.high + 3 * 20_000
+    while client.unread:
+        client.read()
+        await turns(3)
+    assert statuses(client.received) == [200] * 100
+    scene.close()
+
+
+@in_loop
+async def test_a_client_that_never_reads_is_cut() -> None:
+    scene = Scene()
+    client = scene.connect(high=500)
+    client.stalled = True
+    await client.say(APPS * 100)
+    scene.pass_time(TIMEOUTS.keepalive + SLACK)
+    assert client.is_cut()
+    scene.close()
+
+
+@in_loop
+async def test_a_websocket_opened_behind_replies_that_nobody_reads_is_slow_from_the_start() -> None:
+    """Otherwise its transport would take pushes without bound, having said only once that it is full."""
+    scene = Scene(outbox_limit=10_000)
+    client = scene.connect(high=500)
+    client.stalled = True
+    await client.say(APPS * 20 + handshake())
+    waiting = len(client.unread)
+    sent = [f"{number:0100}" for number in range(50)]
+    for text in sent:
+        scene.node.publish(Publication(KEY, text.encode()))
+        await turns()
+    assert len(client.unread) == waiting
+    while client.unread:
+        client.read()
+        await turns(2)
+    head, _, frames = client.received.partition(b"HTTP/1.1 101 ")[2].partition(b"\r\n\r\n")
+    assert b"Sec-WebSocket-Accept" in head
+    assert [bytes(payload_of(frame)).decode() for frame in split_frames(frames)] == sent
+    assert client.is_reading()
+    scene.close()
+
+
+# Deadlines.
+
+
+@in_loop
+async def test_a_head_that_takes_too_long_is_refused() -> None:
+    scene = Scene()
+    client = scene.connect()
+    for now, byte in enumerate(NOTHING[:9]):
+        scene.pass_time(float(now))
+        await client.say(bytes((byte,)))
+    assert client.received == b""
+    scene.pass_time(TIMEOUTS.header + SLACK)
+    [(status, body)] = replies(client.received)
+    assert (status, code_of(body)) == (408, "request_timeout")
+    assert client.has_ended()
+    scene.close()
+
+
+@in_loop
+async def test_a_body_that_takes_too_long_is_refused_however_slowly_it_drips() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(push_request("x" * 100)[:-90])
+    for now in range(1, 30):
+        scene.pass_time(float(now))
+        await client.say(b"x")
+        assert client.received == b""
+    scene.pass_time(TIMEOUTS.body + SLACK)
+    assert statuses(client.received) == [408]
+    scene.close()
+
+
+@in_loop
+async def test_a_connection_on_which_nothing_comes_is_closed_without_a_word() -> None:
+    scene = Scene()
+    client = scene.connect()
+    scene.pass_time(TIMEOUTS.header - 1)
+    assert not client.is_closing()
+    scene.pass_time(TIMEOUTS.header + SLACK)
+    assert client.is_closing()
+    assert client.received == b""
+    scene.close()
+
+
+@in_loop
+async def test_an_idle_connection_is_closed_after_a_while_and_kept_as_long_as_it_is_used() -> None:
+    scene = Scene()
+    client = scene.connect()
+    for now in range(0, 300, 60):
+        scene.pass_time(float(now))
+        await client.say(NOTHING)
+    scene.pass_time(240 + TIMEOUTS.keepalive - 1)
+    assert not client.is_closing()
+    scene.pass_time(240 + TIMEOUTS.keepalive + SLACK)
+    assert client.is_closing()
+    assert statuses(client.received) == [404] * 5
+    scene.close()
+
+
+@in_loop
+async def test_a_request_that_is_worked_on_has_no_deadline() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(UNREGISTER)
+    for now in range(0, 1000, 10):
+        scene.pass_time(float(now))
+    assert not client.is_closing()
+    await answered(scene)
+    assert statuses(client.received) == [200]
+    scene.close()
+
+
+@in_loop
+async def test_a_slow_head_behind_other_requests_has_its_own_time() -> None:
+    scene = Scene()
+    client = scene.connect()
+    await client.say(NOTHING)
+    scene.pass_time(50)
+    await client.say(NOTHING[:10])
+    scene.pass_time(50 + TIMEOUTS.header - 1)
+    await client.say(NOTHING[10:])
+    assert statuses(client.received) == [404, 404]
+    scene.pass_time(50 + TIMEOUTS.header + SLACK)
+    assert not client.is_closing()
+    scene.close()
