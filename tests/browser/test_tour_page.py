@@ -1,54 +1,14 @@
 """examples/tour.html in a real browser, against a real server."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.support.browser import PATIENCE_MS, TOUR, open_tour, shows
 from tests.support.server import ServerProcess, TestApp, wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
-
-TOUR = Path(__file__).parents[2] / "examples" / "tour.html"
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_MS = 20_000.0
-
-
-@pytest.fixture
-def page(chromium: str) -> Iterator[Page]:
-    """An empty page; whatever a script of it throws fails the test."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        thrown: list[str] = []
-        page.on("pageerror", lambda error: thrown.append(str(error)))
-        yield page
-        browser.close()
-    assert thrown == []
-
-
-def shows(page: Page, text: str) -> None:
-    """Wait until the page shows `text`."""
-    expect(page.get_by_text(text, exact=False).first).to_be_visible(timeout=PATIENCE_MS)
-
-
-def open_tour(page: Page, server: ServerProcess, app: TestApp, tag: str) -> None:
-    """Open the page by an address that tells it where to connect."""
-    query = urlencode({"server": f"ws://127.0.0.1:{server.port}", "key": app.key, "tag": tag})
-    page.goto(f"{TOUR.as_uri()}?{query}")
-    expect(page.get_by_text("Connected", exact=True)).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_a_push_appears_and_so_does_the_end_of_the_server(page: Page, server: ServerProcess, app: TestApp) -> None:

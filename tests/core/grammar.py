@@ -62,7 +62,20 @@ _OPENINGS: Final = ["(", "(?:", "(?P<n>", "(?i:"]
 _FRAMES: Final = [
     *("{}", "{}", "^{}", "{}$", "^{}$", "^{}.*", r"\A{}", r"{}\z", r"\A{}\z", r"\b{}\b", ".*{}", "(?i){}", "(?:{})"),
 ]
-_RARE_ESCAPES: Final = [r"\B", r"\C", r"\Qa.b\E", r"\Q(\E", r"\Q[\E", r"\Q\z\E", r"\QA:1\E", r"\Q\E"]
+_RARE_ESCAPES: Final = [
+    r"\B",
+    r"\C",
+    r"\Qa.b\E",
+    r"\Q(\E",
+    r"\Q[\E",
+    r"\Q\z\E",
+    r"\QA:1\E",
+    r"\Q\E",
+    r"\Q2\E",
+    r"\Q12}\E",
+    "x{",
+    r"\0",
+]
 _RARE_OPENINGS: Final = ["(?<n>", "(?s:", "(?m:", "(?U:", "(?-s:", "(?i-m:", "(?ms:", "(?-i:", "(?is-U:"]
 _FLAGS: Final = ["(?s)", "(?m)", "(?U)", "(?-s)", "(?-m)", "(?im)", "(?i-s)"]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pushery.core import patterns as patterns_module
 from pushery.core.patterns import (
     EVERY_TAG,
+    MAX_PATTERN,
     EveryLine,
     Exact,
     LineScan,
@@ -139,6 +140,13 @@ def test_a_pattern_is_looked_for_in_the_cheapest_way(pattern: str, kind: type) -
     assert type(compile_pattern(pattern)) is kind
 
 
+def test_a_pattern_has_a_length_that_is_worth_reading() -> None:
+    assert compile_pattern("a" * MAX_PATTERN).matches("b" + "a" * MAX_PATTERN)
+    with pytest.raises(PatternError, match="longer than") as caught:
+        compile_pattern("a" * (MAX_PATTERN + 1))
+    assert caught.value.position == MAX_PATTERN
+
+
 @pytest.mark.parametrize("pattern", sorted(EVERY_TAG))
 def test_what_counts_as_a_way_to_say_all_matches_whatever_a_tag_is(pattern: str) -> None:
     search = re2.compile(pattern).search
@@ -152,6 +160,13 @@ def test_a_pattern_that_matches_nothing_in_particular_finds_empty_and_last_lines
     compiled = compile_pattern(pattern)
     assert set(compiled.scan(buffer, 0, len(buffer))) == selected(pattern, lines)
     assert list(compiled.scan(buffer, len(buffer), len(buffer))) == []
+
+
+@pytest.mark.parametrize("pattern", [r"x{\Q2\E}$", r"x{\Q\E2}$", r"\0\Q12\E$", r"\0\Q\E12.*", r"a\Q\E*$", r"\Qab\E*$"])
+def test_quoted_text_joins_neither_what_stands_before_it_nor_what_comes_behind(pattern: str) -> None:
+    lines = ["xx", "x{2}", "\x0012", "aa", "abab", "abb"]
+    buffer = _joined(lines)
+    assert set(compile_pattern(pattern).scan(buffer, 0, len(buffer))) == selected(pattern, lines)
 
 
 def test_not_a_word_boundary_holds_even_between_the_bytes_of_one_character() -> None:

@@ -33,8 +33,8 @@ def in_loop(story: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     return run
 
 
-async def turns(count: int = 1) -> None:
-    """Let the event loop turn."""
+async def turns(count: int = 2) -> None:
+    """Let the event loop turn: once for what is under way, once more for what that has gathered."""
     for _ in range(count):
         await asyncio.sleep(0)
 

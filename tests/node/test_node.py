@@ -405,7 +405,7 @@ async def test_many_sockets_are_closed_in_slices(world: World) -> None:
     closing = asyncio.ensure_future(node.close_all(clients, codes.RESTART))
     closed = []
     while not closing.done():
-        await turns()
+        await turns(1)
         closed.append(sum(bool(client.closes) for client in clients))
     assert closed[:3] == [4, 8, 10]
     assert {close for client in clients for close in client.closes} == {codes.RESTART}

@@ -66,7 +66,10 @@ class Application:
             raise StartError(str(error)) from error
         self.port = int(sockets[0].getsockname()[1])
         self._running = self._assemble(self._registry, context)
-        await self._running.server.start(sockets, self.settings.backlog, context)
+        try:
+            await self._running.server.start(sockets, self.settings.backlog, context)
+        except OSError as error:  # somebody else bound the port as well, and was the first to listen
+            raise self._cannot_listen(error) from error
 
     async def stop(self) -> None:
         """Stop in order, within `shutdown_timeout`."""
@@ -105,11 +108,13 @@ class Application:
             raise StartError(f"tls_certificate and tls_key cannot be used: {error}") from error
 
     def _bind(self) -> list[socket.socket]:
-        address = self.settings.address
         try:
-            return listening_sockets(address)
+            return listening_sockets(self.settings.address)
         except OSError as error:
-            raise StartError(f"cannot listen on {address}: {error.strerror or error}") from error
+            raise self._cannot_listen(error) from error
+
+    def _cannot_listen(self, error: OSError) -> StartError:
+        return StartError(f"cannot listen on {self.settings.address}: {error.strerror or error}")
 
     def _assemble(self, registry: Registry, context: ssl.SSLContext | None) -> _Running:
         settings, clock, stats = self.settings, SystemClock(), Stats()

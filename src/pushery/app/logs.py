@@ -56,6 +56,14 @@ class _ToStructlog(logging.Handler):
                    exc_info=record.exc_info)  # fmt: skip
 
 
+def _printable(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what could end a line or steer a terminal, wherever an error's text may have picked it up."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = value.encode("unicode_escape").decode()
+    return event
+
+
 def open_log(settings: Settings) -> LogOutput:
     """The output that the settings ask for. Raises OSError when the file cannot be opened."""
     return LogOutput(log_file(settings.logdir))
@@ -73,6 +81,7 @@ def configure_logs(settings: Settings, output: LogOutput) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _printable,
             structlog.processors.format_exc_info,
             renderer,
         ],
@@ -81,3 +90,4 @@ def configure_logs(settings: Settings, output: LogOutput) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # a malformed body is answered, that will do

@@ -39,6 +39,7 @@ async def _serve(
     loop.set_exception_handler(_log_stray_error)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stopping, number)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which would end a process that has not begun to serve
     await application.start()
     loop.add_signal_handler(signal.SIGHUP, _reload, application, output, reload)
     settle_collector()

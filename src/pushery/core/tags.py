@@ -19,12 +19,14 @@ COMPACT_AT_LEAST = 1024
 
 
 class Standing:
-    """What a pattern has found so far. `found` may hold audiences that have emptied since; they select nobody."""
+    """What a pattern has found so far. `found` may hold audiences that have emptied since; they select nobody.
 
-    __slots__ = ("found", "pattern", "scanned")
+    The compiled pattern is not held: it is asked for again when there is something to look at, and may be large.
+    """
 
-    def __init__(self, pattern: Pattern) -> None:
-        self.pattern = pattern
+    __slots__ = ("found", "scanned")
+
+    def __init__(self) -> None:
         self.found: dict[str, Audience] = {}
         self.scanned = 0
         """How many bytes of the buffer it has seen."""
@@ -97,14 +99,14 @@ class TagIndex:
             if compiled.exact is not None:
                 audience = self.audiences.get(compiled.exact)
                 return () if audience is None else (audience,)
-            standing = Standing(compiled)
+            standing = Standing()
         self._standing[pattern] = standing
         if len(self._standing) > self._max_standing:
             del self._standing[next(iter(self._standing))]
         if standing.scanned < len(self._buffer):
-            self._look_further(standing)
+            self._look_further(standing, compile_pattern(pattern))
         if self._many_lined:
-            matches: Callable[[str], bool] = standing.pattern.matches
+            matches: Callable[[str], bool] = compile_pattern(pattern).matches
             extra = [audience for tag, audience in self._many_lined.items() if matches(tag)]
             return [*standing.found.values(), *extra]
         return standing.found.values()
@@ -115,8 +117,8 @@ class TagIndex:
             self._sorted = sorted(self.audiences)
         return self._sorted
 
-    def _look_further(self, standing: Standing) -> None:
-        buffer, pattern, found, live = self._buffer, standing.pattern, standing.found, self.audiences
+    def _look_further(self, standing: Standing, pattern: Pattern) -> None:
+        buffer, found, live = self._buffer, standing.found, self.audiences
         if pattern.needle is None:
             spans = [(standing.scanned, len(buffer))]
         else:

@@ -16,6 +16,7 @@ _DUE: Final = -2
 class Timed(Protocol):
     """Something with a deadline. `wheel_slot` belongs to the wheel; it starts as NEVER."""
 
+    __slots__ = ()
     wheel_slot: int
 
 

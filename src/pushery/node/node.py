@@ -82,7 +82,7 @@ class Node:
         self._ids = ids
         self._origin = ids.publication_id()
         self._unflushed: dict[Crowd, None] = {}
-        """The crowds that were published to in this turn of the event loop."""
+        """The crowds that have been published to since the last flush."""
         self._stepping: set[Crowd] = set()
         """The crowds whose broadcasts are being carried on by the event loop."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,6 +116,7 @@ class Node:
         """
         delivered = self._deliver(publication)
         self.stats.pushes += 1
+        self.hub.crowd(publication.app_key).pushes += 1
         if self._bus.has_peers:
             named = msgspec.structs.replace(publication, id=self._ids.publication_id())
             self._tell(Published(ENVELOPE_VERSION, self._origin, named))
@@ -174,19 +175,21 @@ class Node:
                 future.set_result(total)
 
         total = crowd.publish(frame, publication.pattern, done)
-        crowd.pushes += 1
         if total is None:
             future = asyncio.get_running_loop().create_future()
             self._carry_on(crowd)
             return future
         self._count(crowd, total, len(frame))
         if not self._unflushed:
-            asyncio.get_running_loop().call_soon(self._flush)
+            # One turn later, behind this turn's replies: while a large audience is being written, backends that have
+            # their answer send what the next turn gathers.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._flush)
         self._unflushed[crowd] = None
         return total
 
     def _flush(self) -> None:
-        """The turn is over: write what it has gathered."""
+        """Write what has been gathered."""
         crowds, self._unflushed = self._unflushed, {}
         for crowd in crowds:
             crowd.fanout.flush()

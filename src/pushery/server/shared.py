@@ -53,6 +53,8 @@ class Timeouts:
 class Connection(Timed):
     """A client's connection, as the server keeps it on the wheel."""
 
+    __slots__ = ()
+
     def due(self) -> None:
         """Its deadline has come: see whether it has really been idle."""
         raise NotImplementedError

@@ -72,10 +72,10 @@ class MemoryTransport(asyncio.Transport):
         self._incoming.append(data)
         self._hand_in()
 
-    async def say(self, data: bytes) -> None:
-        """The client sends, and the turn of the loop that this begins comes to its end."""
+    async def say(self, data: bytes, count: int = 2) -> None:
+        """The client sends; the reply comes at the end of the turn that this begins, what it pushes a turn later."""
         self.send(data)
-        await turns()
+        await turns(count)
 
     def send_eof(self) -> None:
         """The client has sent its last."""

@@ -100,9 +100,9 @@ async def test_pipelined_requests_are_answered_in_order_and_in_one_piece() -> No
 async def test_a_request_that_takes_time_holds_those_behind_it_and_no_other_connection() -> None:
     scene = Scene()
     client, other = scene.connect(), scene.connect()
-    await client.say(APPS + UNREGISTER + push_request("x") + APPS)
-    await client.say(NOTHING)
-    await other.say(NOTHING)
+    await client.say(APPS + UNREGISTER + push_request("x") + APPS, 1)
+    await client.say(NOTHING, 1)
+    await other.say(NOTHING, 1)
     assert statuses(client.received) == [200]
     assert statuses(other.received) == [404]
     await answered(scene)
@@ -288,9 +288,9 @@ async def test_a_client_that_vanishes_while_its_request_is_worked_on_does_no_har
 async def test_while_the_server_stops_what_is_asked_is_answered_for_the_last_time() -> None:
     scene = Scene()
     busy, idle, half = scene.connect(), scene.connect(), scene.connect()
-    await busy.say(UNREGISTER)
-    await idle.say(NOTHING)
-    await half.say(APPS[:20])
+    await busy.say(UNREGISTER, 1)
+    await idle.say(NOTHING, 1)
+    await half.say(APPS[:20], 1)
     scene.shared.draining = True
     for client in (busy, idle, half):
         assert isinstance(client.protocol, HttpConnection)

@@ -215,7 +215,9 @@ def _paging(params: Mapping[str, str]) -> tuple[int, int]:
 def _number(params: Mapping[str, str], name: str) -> int:
     text = params[name]
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise Refusal(400, "malformed_parameter", f"'{name}' must be a whole number from 0 on.", parameter=name)
+        raise Refusal(
+            400, "malformed_parameter", f"'{name}' must be a whole number of at most 18 digits.", parameter=name
+        )
     return int(text)
 
 
