@@ -17,6 +17,7 @@ from pushery.core.outbox import Outbox
 from pushery.core.wheel import NEVER
 from pushery.node.node import Place
 from pushery.server.compression import SharedDeflater
+from pushery.server.sending import plain_socket
 from pushery.server.shared import Connection, Shared
 from pushery.wire.websocket import CLOSE, PING, PONG, FrameReader, Message, close_frame, encode_frame
 
@@ -45,6 +46,7 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         "_reader",
         "_session",
         "_shared",
+        "_socket",
         "_transport",
         "_write",
         "entry",
@@ -63,7 +65,10 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         self._transport = transport
         self._session = session
         self._reader = FrameReader(session.message_limit, deflate=deflater is not None)
-        self._write: Write = transport.write if deflater is None else deflater.writer(transport.write)
+        self._socket = plain_socket(transport)
+        """The socket itself, for frames that need not wait; None where only the transport can send (TLS)."""
+        write: Write = transport.write if self._socket is None else self._send
+        self._write = write if deflater is None else deflater.writer(write)
         self.entry: Write = self._write
         self.place: Place | None = None
         self._outbox: Outbox | None = None
@@ -77,6 +82,16 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         self._pinged: float | None = None
         """When it was pinged; None when it has been heard since."""
         self.wheel_slot = NEVER
+
+    def _send(self, data: bytes) -> None:
+        """Send past the transport. It has nothing to send itself, or the outbox would take the frame."""
+        assert self._socket is not None
+        try:
+            sent = self._socket.send(data)
+        except OSError:  # full, or broken: the transport deals with either
+            sent = 0
+        if sent != len(data):
+            self._transport.write(data[sent:])
 
     def open(self, rest: bytes) -> None:
         """The handshake has been answered; `rest` is what the client sent right behind it."""
@@ -227,6 +242,8 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         shared.wheel.cancel(self)
         shared.node.leave(self)
         shared.stats.connections -= 1
+        if self._socket is not None:
+            self._socket.detach()  # the transport closes it
         self._closing = True
         self._outbox = None
         self.entry = self._write = _drop
