@@ -8,15 +8,16 @@ from pushery.core.effects import JoinTag, SocketEffect
 class GoPusherSession:
     """No greeting; what the client sends is read and dropped, up to `message_limit` bytes a message."""
 
-    __slots__ = ("_join", "message_limit")
+    __slots__ = ("_app_key", "_tag", "message_limit")
 
     def __init__(self, app_key: str, tag: str, message_limit: int) -> None:
-        self._join = JoinTag(app_key, tag)
+        self._app_key = app_key
+        self._tag = tag
         self.message_limit = message_limit
 
     def opened(self) -> Sequence[SocketEffect]:
         """It receives from the moment its handshake has been answered."""
-        return (self._join,)
+        return (JoinTag(self._app_key, self._tag),)
 
     def received(self, message: str | bytes) -> Sequence[SocketEffect]:
         """Nothing a client says means anything in this dialect."""
