@@ -56,7 +56,7 @@ ROWS = (
     Row("patterns.cold_ms", "pattern ^user:A:1.*7$, new: ms", 3, (Bar(5),)),
     Row("patterns.hot_ms", "pattern ^user:A:1.*7$, again: ms", 4, (Bar(0.1),)),
     Row("patterns.exact_ms", "pattern ^user:A:1234$, new: ms", 4, (Bar(0.1),)),
-    Row("patterns.literal_ms", "pattern user:A:1234, new: ms", 3, (Bar(5),)),
+    Row("patterns.literal_ms", "pattern user:A:1234, new: ms", 3, (Bar(0.1),)),
     Row("patterns.literal_hot_ms", "pattern user:A:1234, again: ms", 4, (Bar(0.1),)),
 )
 

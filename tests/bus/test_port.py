@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pushery.bus.memory import Exchange, MemoryBus
+from pushery.bus.memory import MemoryBus, Switchboard
 from pushery.core.ports import Bus
 
 Plug = Callable[[], Bus]
@@ -13,7 +13,7 @@ Plug = Callable[[], Bus]
 
 def in_memory() -> Plug:
     """Nodes of one process."""
-    exchange = Exchange()
+    exchange = Switchboard()
     return lambda: MemoryBus(exchange)
 
 

@@ -121,6 +121,42 @@ def test_check_says_every_problem_at_once(tmp_path: Path) -> None:
         assert word in done.stderr
 
 
+def test_check_says_what_is_wrong_in_the_file_and_around_it_in_one_go(tmp_path: Path) -> None:
+    write_config(tmp_path, lisen=":1", sqldir="no/a.sqlite")
+    for command in ("check", "start"):
+        done = pushery_command(tmp_path, command)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 2
+        assert "lisen" in done.stderr
+        assert "sqldir" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["push", "k", "x", "--auth", "nocolon", "--url", "http://127.0.0.1:9"], "account:password"),
+        (["push", "k", "x", "--url", "http://[::1"], "--url takes"),
+        (["listen", "k", "t", "--url", "http://127.0.0.1:99999"], "--url takes"),
+        (["listen", "k", "t", "--url", "ftp://127.0.0.1"], "--url takes"),
+        (["push", "k", "x", "--url", "http://127.0.0.1:9"], "give --auth"),
+        (["push", "k", b"\xff", "--auth", "a:b", "--url", "http://127.0.0.1:9"], "is not UTF-8"),
+        (["listen", "k", b"\xff", "--url", "http://127.0.0.1:9"], "is not UTF-8"),
+        (["app", "add", "x" * 201], "1 to 200"),
+        (["app", "add", "x", "--account", "a:b"], "':'"),
+        (["app", "add", "x", "--key", "short"], "32 lower-case hex"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_one_clear_line(
+    tmp_path: Path, arguments: list[str | bytes], reason: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pushery", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert reason in done.stderr
+
+
 def test_check_looks_at_the_world_too(tmp_path: Path) -> None:
     write_config(tmp_path, sqldir="no/a.sqlite", logdir="no/b.log", tls_certificate="no.pem", tls_key="no.key")
     done = pushery_command(tmp_path, "check")

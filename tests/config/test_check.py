@@ -77,14 +77,12 @@ def test_every_problem_comes_at_once_in_one_line_each(settings: Settings) -> Non
         logdir="/nowhere/else/",
         tls_certificate="/nowhere/certificate.pem",
         tls_key="/nowhere/key.pem",
-        secret_key="swordfish",
     )
     assert check(broken) == [
         "sqldir: no such directory within reach: /nowhere",
         "logdir: no such directory within reach: /nowhere/else",
         "tls_certificate: /nowhere/certificate.pem cannot be read (No such file or directory)",
         "tls_key: /nowhere/key.pem cannot be read (No such file or directory)",
-        "secret_key: expected 32 bytes in base64, as `openssl rand -base64 32` prints them",
     ]
 
 

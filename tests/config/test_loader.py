@@ -56,7 +56,13 @@ def test_a_flag_that_was_not_given_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_every_setting_can_be_given_in_all_three_places(setting: Setting, tmp_path: Path) -> None:
-    samples = {"auth_account": "someone", "auth_password": "else", "cors_origins": "*", "trusted_proxies": "::1"}
+    samples = {
+        "auth_account": "someone",
+        "auth_password": "else",
+        "cors_origins": "*",
+        "trusted_proxies": "::1",
+        "secret_key": "A" * 43,
+    }
     text = samples.get(setting.name, setting.shown_default or "x.pem")
     value = setting.kind.from_text(text)
     both = {"tls_certificate": "x.pem", "tls_key": "x.pem"} if setting.name.startswith("tls_") else {}

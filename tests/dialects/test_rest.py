@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushery.core.apps import App
+from pushery.core.apps import MAX_NAME, App
 from pushery.core.effects import (
     JoinTag,
     ListApps,
@@ -27,7 +27,7 @@ from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.patterns import PatternError, compile_pattern
 from pushery.core.publications import Publication
 from pushery.dialects.gopusher import GoPusher, GoPusherOptions
-from pushery.dialects.gopusher.rest import MASK, MAX_LIMIT, MAX_NAME, MAX_TAG
+from pushery.dialects.gopusher.rest import MASK, MAX_LIMIT, MAX_TAG
 
 T = TypeVar("T")
 

@@ -1,5 +1,6 @@
 """The examples of the documentation, run for real: what a page says happens, happens."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ def test_the_page_runs_as_it_says(page: Path, tmp_path: Path) -> None:
         shell.play(blocks(page))
     finally:
         shell.close()
+    assert shown_by_git(clone) == set()
+
+
+def shown_by_git(clone: Path) -> set[str]:
+    """What the examples have left at the top of the repository and git does not ignore."""
+    left = {path.name + "/" * path.is_dir() for path in clone.iterdir() if not path.is_symlink()}
+    command = ["git", "check-ignore", "--no-index", *sorted(left)]
+    return left - set(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.split())
 
 
 def test_the_pages_that_promise_to_run_are_among_them() -> None:

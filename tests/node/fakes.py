@@ -8,7 +8,7 @@ from typing import Any, ParamSpec
 
 import msgspec
 
-from pushery.bus.memory import Exchange, MemoryBus
+from pushery.bus.memory import MemoryBus, Switchboard
 from pushery.core.apps import App, AppDraft
 from pushery.core.audience import Write
 from pushery.core.codes import Close
@@ -175,7 +175,7 @@ class World:
 
     def __init__(self, *keys: str) -> None:
         self.table = Table()
-        self.exchange = Exchange()
+        self.exchange = Switchboard()
         self.clock = FakeClock()
         self.stores: list[MemoryStore] = []
         self._registries: list[Registry] = []

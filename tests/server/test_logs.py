@@ -119,10 +119,10 @@ def test_nothing_secret_and_nothing_that_anybody_has_sent_is_ever_logged_or_prin
 def test_every_line_is_json_with_time_level_and_event(server: ServerProcess, app: TestApp) -> None:
     assert server.stop() == 0
     lines: list[dict[str, Any]] = [json.loads(line) for line in server.log.splitlines()]
-    assert [line["event"] for line in lines] == ["listening", "app_registered", "stopping", "stopped"]
+    assert [line["event"] for line in lines] == ["listening", "app_registered", "answered", "stopping", "stopped"]
+    assert [line["level"] for line in lines] == ["info", "info", "debug", "info", "info"]
     for line in lines:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"])
-        assert line["level"] == "info"
 
 
 def test_with_log_format_console_every_line_is_key_value_whatever_an_app_is_called(tmp_path: Path) -> None:
@@ -130,8 +130,8 @@ def test_with_log_format_console_every_line_is_key_value_whatever_an_app_is_call
         server.register("x\nlevel=error event=forged\r\x1b[2J")
     log = (tmp_path / "server.log").read_bytes().decode()
     lines = log.split("\n")[:-1]
-    assert len(lines) == 4, lines
-    assert all(re.match(r"timestamp=\S+Z level=info event=\w+", line) for line in lines)
+    assert len(lines) == 5, lines
+    assert all(re.match(r"timestamp=\S+Z level=(info|debug) event=\w+", line) for line in lines)
     assert log.replace("\n", "").isprintable()
 
 

@@ -14,7 +14,8 @@ from pushery.core.apps import AppDraft
 from pushery.core.ports import StorageError
 from pushery.storage import open_app_store
 
-KEY, OTHER_KEY = (base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2))
+RAW_KEY, OTHER_KEY = (bytes([byte]) * 32 for byte in (1, 2))
+KEY = base64.b64encode(RAW_KEY).decode()
 REGISTRAR = Path(__file__).with_name("registrar.py")
 
 
@@ -39,12 +40,12 @@ def draft(key: str) -> AppDraft:
     )
 
 
-def register(path: Path, key: str, secret_key: str = "") -> None:
+def register(path: Path, key: str, secret_key: bytes | None = None) -> None:
     with closing(open_app_store(str(path), secret_key)) as store:
         store.add(draft(key))
 
 
-def keys(path: Path, secret_key: str = "") -> list[str]:
+def keys(path: Path, secret_key: bytes | None = None) -> list[str]:
     with closing(open_app_store(str(path), secret_key)) as store:
         return [app.key for app in store.load()]
 
@@ -61,8 +62,8 @@ def test_the_key_is_made_beside_the_database_and_used_again(path: Path) -> None:
 
 
 def test_a_secret_key_needs_no_key_file(path: Path) -> None:
-    register(path, "a", KEY)
-    assert keys(path, KEY) == ["a"]
+    register(path, "a", RAW_KEY)
+    assert keys(path, RAW_KEY) == ["a"]
     assert not key_file(path).exists()
 
 
@@ -70,11 +71,11 @@ def test_the_key_of_the_key_file_may_move_into_the_setting(path: Path) -> None:
     register(path, "a")
     text = key_file(path).read_text()
     key_file(path).unlink()
-    assert keys(path, text) == ["a"]
+    assert keys(path, base64.b64decode(text)) == ["a"]
 
 
 def test_a_wrong_secret_key_is_recognised_even_before_the_first_app(path: Path) -> None:
-    open_app_store(str(path), KEY).close()
+    open_app_store(str(path), RAW_KEY).close()
     with pytest.raises(StorageError, match=f"^the secret key does not fit the database {path}$"):
         open_app_store(str(path), OTHER_KEY)
 
@@ -99,12 +100,6 @@ def test_an_open_key_file_is_refused(path: Path) -> None:
     key_file(path).chmod(0o644)
     with pytest.raises(StorageError, match=f"run chmod 600 {key_file(path)}"):
         open_app_store(str(path))
-
-
-def test_a_garbled_secret_key_leaves_no_database_behind(path: Path) -> None:
-    with pytest.raises(StorageError, match="secret_key must be 32 bytes"):
-        open_app_store(str(path), "hunter2")
-    assert not path.exists()
 
 
 def test_a_newer_database_is_refused(path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushery.core.ports import StorageError
-from pushery.storage.sealing import Sealer, parse_key
+from pushery.storage.sealing import Sealer, decode_key
 
 KEY = bytes(range(32))
 SEALER = Sealer(KEY)
@@ -67,14 +67,12 @@ def test_a_sealer_wants_256_bits() -> None:
 @given(key=st.binary(min_size=32, max_size=32))
 def test_a_key_is_read_in_both_alphabets_with_and_without_padding(key: bytes) -> None:
     for text in (base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode()):
-        assert parse_key(text) == parse_key(text.rstrip("=")) == parse_key(f" {text}\n") == key
+        assert decode_key(text) == decode_key(text.rstrip("=")) == decode_key(f" {text}\n") == key
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "=", "hunter2", "ü" * 43, "A" * 42, "A" * 45, base64.b64encode(bytes(31)).decode(), "A" * 20 + "!" + "A" * 23],
 )
-def test_anything_else_is_no_key_and_is_not_repeated(text: str) -> None:
-    with pytest.raises(StorageError, match="openssl rand -base64 32") as caught:
-        parse_key(text)
-    assert len(text) < 2 or text not in str(caught.value)
+def test_anything_else_is_no_key(text: str) -> None:
+    assert decode_key(text) is None

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import structlog
 
 from pushery.app import tls
-from pushery.app.system import listening_sockets
+from pushery.app.system import listening_sockets, raise_descriptor_limit
 from pushery.bus.memory import MemoryBus
-from pushery.config import Settings
+from pushery.config import Settings, check
 from pushery.core.hub import Hub
 from pushery.core.ports import StorageError
 from pushery.core.stats import Stats
@@ -51,6 +51,8 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.descriptors = raise_descriptor_limit()
+        """How many files the process may have open."""
         self.port = 0
         """The port it listens on, once started."""
         self._running: _Running | None = None
@@ -61,7 +63,7 @@ class Application:
         try:
             context = self._tls_context()
             sockets = self._bind()
-            self._registry = Registry(open_app_store(self.settings.sqldir, self.settings.secret_key))
+            self._registry = Registry(open_app_store(self.settings.sqldir, self.settings.secret_key_bytes))
         except StorageError as error:
             raise StartError(str(error)) from error
         self.port = int(sockets[0].getsockname()[1])
@@ -90,11 +92,13 @@ class Application:
         running.gopusher.configure(_gopusher_options(settings))
         running.shared.cors_origins = frozenset(settings.cors_origins)
         running.shared.trusted_proxies = settings.trusted_networks
+        running.shared.verbose = settings.log_level == "debug"
         if running.tls is not None:
             try:
                 tls.renew(running.tls, settings.tls_certificate, settings.tls_key)
             except OSError as error:
-                log.error("certificate_unusable", error=str(error), kept="the one in use")
+                problems = check(settings) or [str(error)]
+                log.error("certificate_unusable", problems=problems, kept="the one in use")
                 return False
         return True
 
@@ -136,9 +140,12 @@ class Application:
             compress_from=settings.compression_min_bytes if settings.compression else None,
             cors_origins=frozenset(settings.cors_origins),
             trusted_proxies=settings.trusted_networks,
+            verbose=settings.log_level == "debug",
         )
         watching = loop.create_task(node.watch_registry(_WATCH_REGISTRY_S))
-        return _Running(Server(shared, clock.wall_ms, clock.monotonic), shared, gopusher, context, watching)
+        return _Running(
+            Server(shared, clock.wall_ms, clock.monotonic, self.descriptors), shared, gopusher, context, watching
+        )
 
 
 def _gopusher_options(settings: Settings) -> GoPusherOptions:

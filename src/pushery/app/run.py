@@ -10,7 +10,7 @@ import uvloop
 
 from pushery.app.application import Application, StartError
 from pushery.app.logs import LogOutput, configure_logs, open_log
-from pushery.app.system import raise_descriptor_limit, settle_collector
+from pushery.app.system import settle_collector
 from pushery.config import ConfigError, Settings, reloaded
 
 log = structlog.get_logger("pushery.app")
@@ -32,7 +32,6 @@ def run(settings: Settings, reload: Callable[[], Settings], started: Callable[[A
 async def _serve(
     settings: Settings, output: LogOutput, reload: Callable[[], Settings], started: Callable[[Application], None]
 ) -> None:
-    descriptors = raise_descriptor_limit()
     application = Application(settings)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -44,7 +43,11 @@ async def _serve(
     loop.add_signal_handler(signal.SIGHUP, _reload, application, output, reload)
     settle_collector()
     log.info(
-        "listening", address=str(settings.address), port=application.port, descriptors=descriptors, pid=os.getpid()
+        "listening",
+        address=str(settings.address),
+        port=application.port,
+        descriptors=application.descriptors,
+        pid=os.getpid(),
     )
     started(application)
     await stopping.wait()

@@ -1,9 +1,9 @@
-"""The bus of nodes that live in one process: each `MemoryBus` is one node's end of a shared `Exchange`."""
+"""The bus of nodes that live in one process: each `MemoryBus` is one node's end of a shared `Switchboard`."""
 
 from collections.abc import Callable
 
 
-class Exchange:
+class Switchboard:
     """What the ends are plugged into."""
 
     def __init__(self) -> None:
@@ -11,21 +11,21 @@ class Exchange:
 
 
 class MemoryBus:
-    """One node's end. A server that runs alone has an exchange to itself, and nobody to tell."""
+    """One node's end. A server that runs alone has an switchboard to itself, and nobody to tell."""
 
-    def __init__(self, exchange: Exchange | None = None) -> None:
-        self._exchange = exchange or Exchange()
-        self._exchange.ends.append(self)
+    def __init__(self, switchboard: Switchboard | None = None) -> None:
+        self._switchboard = switchboard or Switchboard()
+        self._switchboard.ends.append(self)
         self._receive: Callable[[bytes], None] | None = None
 
     @property
     def has_peers(self) -> bool:
         """Whether another node would hear."""
-        return len(self._exchange.ends) > 1
+        return len(self._switchboard.ends) > 1
 
     def send(self, envelope: bytes) -> None:
         """Hand the envelope to every other end, at once."""
-        for end in self._exchange.ends:
+        for end in self._switchboard.ends:
             if end is not self and end._receive is not None:
                 end._receive(envelope)
 

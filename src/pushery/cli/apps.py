@@ -1,4 +1,6 @@
-"""`pushery app ...`: the registry, without going through a server. One that runs takes changes in within a second."""
+"""`pushery app ...`: the registry, without going through a server. One that runs takes changes in within a second
+or two.
+"""
 
 import re
 import secrets
@@ -10,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail
-from pushery.core.apps import AppDraft
+from pushery.core.apps import MAX_NAME, AppDraft
 from pushery.core.ports import AppStore, StorageError
 from pushery.node.system import SystemClock, SystemIds
 
@@ -32,16 +34,19 @@ def add(
     """Register an app and print its key, id and secret."""
     if key and not _KEY.fullmatch(key):
         fail("a key has 32 lower-case hex characters", code=MISUSED)
-    account = account or name
-    if not name or ":" in account:
-        fail("an app needs a name, and its account must not contain ':'", code=MISUSED)
+    account, password = account or name, password or secrets.token_urlsafe(18)
+    for what, value in (("name", name), ("account", account), ("password", password)):
+        if not (0 < len(value) <= MAX_NAME and value.isprintable()):
+            fail(f"the {what} of an app has 1 to {MAX_NAME} printable characters", code=MISUSED)
+    if ":" in account:
+        fail("the account of an app must not contain ':'", code=MISUSED)
     ids = SystemIds()
     draft = AppDraft(
         key=key or ids.app_key(),
         secret=ids.secret(),
         name=name,
         auth_account=account,
-        auth_password=password or secrets.token_urlsafe(18),
+        auth_password=password,
         request_ip="local:0",
         registered_ms=SystemClock().wall_ms(),
     )
@@ -66,7 +71,7 @@ def list_apps(config: Config = DEFAULT_CONFIG) -> None:
 def remove(
     app_key: Annotated[str, typer.Argument(help="The key of the app.")], config: Config = DEFAULT_CONFIG
 ) -> None:
-    """Unregister an app. A running server closes its sockets within a second."""
+    """Unregister an app. A running server closes its sockets within a second or two."""
     with _registry(config) as store:
         was_there = store.remove(app_key)
     if not was_there:
@@ -80,7 +85,7 @@ def _registry(config: Config) -> Iterator[AppStore]:
 
     settings = load_or_fail(config, {})
     try:
-        store = open_app_store(settings.sqldir, settings.secret_key)
+        store = open_app_store(settings.sqldir, settings.secret_key_bytes)
         try:
             yield store
         finally:

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import os
 import ssl
 import sys
 import urllib.error
@@ -17,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import connect
 
 from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail
-from pushery.config import ConfigError, Settings, load
+from pushery.config import Settings
 
 _TIMEOUT_S = 10.0
 
@@ -36,13 +35,15 @@ def push(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Push a message to all clients of an app, or to those whose tag a pattern matches."""
-    if not auth:
-        settings = load_or_fail(config, {})
-        auth = f"{settings.auth_account}:{settings.auth_password}"
-    text = sys.stdin.read() if content == "-" else content
+    base = _base_url(url, config)
+    text = _utf8("the message", _read_stdin() if content == "-" else content)
+    fields = {"content": text, "user_tag": _utf8("the pattern", tag)}
+    auth = _utf8("--auth", auth) or _super_admin(config)
+    if ":" not in auth:
+        fail("--auth takes account:password", code=MISUSED)
     request = urllib.request.Request(  # noqa: S310  # the scheme is checked by _base_url
-        f"{_base_url(url, config)}/api/push/{quote(app_key, safe='')}",
-        data=urlencode({"content": text, "user_tag": tag}).encode(),
+        f"{base}/api/push/{quote(app_key, safe='')}",
+        data=urlencode(fields).encode(),
         headers={"Authorization": "Basic " + base64.b64encode(auth.encode()).decode()},
     )
     try:
@@ -65,7 +66,8 @@ def listen(
 ) -> None:
     """Connect as a client and print each message as it comes, one a line."""
     base = _base_url(url, config)
-    address = f"ws{base.removeprefix('http')}/ws/{quote(app_key, safe='')}/{quote(user_tag, safe='')}"
+    tag = quote(_utf8("the tag", user_tag), safe="")
+    address = f"ws{base.removeprefix('http')}/ws/{quote(app_key, safe='')}/{tag}"
     context = _tls(insecure) if address.startswith("wss:") else None
     received = 0
     try:
@@ -92,17 +94,42 @@ def listen(
 def _base_url(url: str, config: Path) -> str:
     """`url` without a trailing slash, or else where the configured server listens on this machine."""
     if url:
-        if urlsplit(url).scheme not in ("http", "https"):
-            fail(f"--url takes http://... or https://..., not {url!r}", code=MISUSED)
+        try:
+            parts = urlsplit(url)
+            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits:
+            fail(f"--url takes http://host:port or https://host:port, not {url!r}", code=MISUSED)
         return url.rstrip("/")
-    settings = Settings()
-    with contextlib.suppress(ConfigError):
-        settings = load(config, os.environ, {})
-    host = settings.address.host
+    settings = load_or_fail(config, {}) if config.exists() else Settings()
+    host, port = settings.address.host, settings.address.port
+    if port == 0:
+        fail("the configuration lets the server take any port: name the server with --url", code=MISUSED)
     if host in ("", "0.0.0.0", "::"):  # noqa: S104  # where it listens on all, we ask this machine
         host = "localhost"
     scheme = "https" if settings.tls_certificate else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.address.port}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _super_admin(config: Path) -> str:
+    if not config.exists():
+        fail(f"{config} is not there: give --auth account:password, or a --config", code=MISUSED)
+    settings = load_or_fail(config, {})
+    return f"{settings.auth_account}:{settings.auth_password}"
+
+
+def _read_stdin() -> str:
+    return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+
+
+def _utf8(what: str, text: str) -> str:
+    """`text`, when it is one: bytes that were not UTF-8, Python hands on as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        fail(f"{what} is not UTF-8", code=MISUSED)
+    return text
 
 
 def _tls(insecure: bool) -> ssl.SSLContext:

@@ -11,9 +11,8 @@ import typer
 import pushery
 from pushery.cli.apps import apps
 from pushery.cli.client import listen, push
-from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail, takes_settings
-from pushery.config import Settings, check_warnings, load, render_default_config
-from pushery.config import check as check_world
+from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_and_check, takes_settings
+from pushery.config import load, render_default_config
 
 if TYPE_CHECKING:
     from pushery.app import Application
@@ -25,9 +24,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(apps, name="app")
-app.command()(push)
-app.command()(listen)
 
 
 @app.command()
@@ -36,12 +32,7 @@ def start(config: Path, flags: dict[str, object]) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second signal stops it at once, SIGHUP reads the configuration anew."""
     from pushery.app import StartError, run  # the other commands need not wait for a whole server to be imported
 
-    settings = load_or_fail(config, flags)
-    problems = check_world(settings)
-    if problems:
-        fail(*problems, code=MISUSED)
-    for warning in check_warnings(settings, config):
-        typer.echo(f"pushery: warning: {warning}", err=True)
+    settings = load_and_check(config, flags)
     try:
         run(
             settings,
@@ -86,12 +77,7 @@ def init(config: Config = DEFAULT_CONFIG) -> None:
 @takes_settings
 def check(config: Path, flags: dict[str, object]) -> None:
     """Say everything that is wrong with a configuration, without starting anything."""
-    settings: Settings = load_or_fail(config, flags)
-    for warning in check_warnings(settings, config):
-        typer.echo(f"pushery: warning: {warning}", err=True)
-    problems = check_world(settings)
-    if problems:
-        fail(*problems, code=MISUSED)
+    load_and_check(config, flags)
     typer.echo(f"{config} is fine.")
 
 
@@ -99,3 +85,8 @@ def check(config: Path, flags: dict[str, object]) -> None:
 def version() -> None:
     """Print the version."""
     typer.echo(pushery.__version__)
+
+
+app.add_typer(apps, name="app")
+app.command()(push)
+app.command()(listen)

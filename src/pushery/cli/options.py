@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from pushery.config import SETTINGS, ConfigError, Settings, load
+from pushery.config import SETTINGS, ConfigError, Settings, check, check_warnings, load
 
 DEFAULT_CONFIG: Final = Path("default.json")
 FAILED: Final = 1
@@ -35,6 +35,21 @@ def load_or_fail(config: Path, flags: dict[str, object]) -> Settings:
         fail(*error.problems, code=MISUSED)
 
 
+def load_and_check(config: Path, flags: dict[str, object]) -> Settings:
+    """The settings of a server that could start. All that is wrong, with them and around them, is shown at once."""
+    problems: list[str] = []
+    try:
+        settings = load(config, os.environ, flags)
+    except ConfigError as error:
+        settings, problems = error.usable, error.problems
+    problems += check(settings)
+    if problems:
+        fail(*problems, code=MISUSED)
+    for warning in check_warnings(settings, config):
+        typer.echo(f"pushery: warning: {warning}", err=True)
+    return settings
+
+
 def takes_settings(command: Callable[[Path, dict[str, object]], None]) -> Callable[..., None]:
     """Give a command `--config` and a flag for every setting; it is called with the file and the flags that were
     given.
@@ -49,7 +64,7 @@ def takes_settings(command: Callable[[Path, dict[str, object]], None]) -> Callab
     for setting in SETTINGS:
         option: Any = typer.Option(
             setting.flag,
-            help=setting.help.partition("\n")[0],
+            help=setting.help,
             metavar=setting.python_type.__name__.upper(),
             rich_help_panel="Settings (they beat the environment and the file)",
         )

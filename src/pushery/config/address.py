@@ -71,9 +71,10 @@ def check_account(text: str) -> None:
 
 
 def decode_secret_key(text: str) -> bytes:
-    """The 32 bytes that `secret_key` spells in base64, standard or URL-safe alphabet."""
+    """The 32 bytes that `secret_key` spells in base64, standard or URL-safe alphabet, padded or not."""
+    standard = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
+        key = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != SECRET_KEY_BYTES:

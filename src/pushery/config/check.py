@@ -24,7 +24,6 @@ def check(settings: Settings) -> list[str]:
         *_database_problems(settings.sqldir),
         *_log_problems(settings.logdir),
         *_tls_problems(settings.tls_certificate, settings.tls_key),
-        *_secret_key_problems(settings),
     ]
 
 
@@ -121,13 +120,6 @@ def _unreadable(setting: str, path: str) -> Iterator[str]:
             pass
     except OSError as error:
         yield f"{setting}: {path} cannot be read ({error.strerror})"
-
-
-def _secret_key_problems(settings: Settings) -> Iterator[str]:
-    try:
-        _ = settings.secret_key_bytes
-    except ValueError as error:
-        yield f"secret_key: {error}"
 
 
 def _secrets_in(config: Path) -> list[str]:

@@ -60,9 +60,11 @@ class Text(msgspec.Struct, frozen=True):
 
     @property
     def expects(self) -> str:
+        """`what`."""
         return self.what
 
     def from_text(self, text: str) -> str:
+        """The text itself, once it passes: UTF-8 without NUL, and whatever `check` asks."""
         if not text and not self.empty:
             raise ValueError(f"expected {self.what}, got an empty string")
         if _UNFIT.search(text):
@@ -72,11 +74,13 @@ class Text(msgspec.Struct, frozen=True):
         return text
 
     def from_json(self, value: object) -> str:
+        """A JSON string, held to the same."""
         if not isinstance(value, str):
             raise ValueError(f"expected {self.what}, got {json_type(value)}")
         return self.from_text(value)
 
     def show(self, value: object) -> str:
+        """The string itself."""
         return str(value)
 
 
@@ -89,20 +93,24 @@ class Choice(msgspec.Struct, frozen=True):
 
     @property
     def expects(self) -> str:
+        """The words with commas and "or" between."""
         return f"{', '.join(self.options[:-1])} or {self.options[-1]}"
 
     def from_text(self, text: str) -> str:
+        """The option that `text` spells, as `options` has it."""
         for option in self.options:
             if option.casefold() == text.strip().casefold():
                 return option
         raise ValueError(f"expected {self.expects}")
 
     def from_json(self, value: object) -> str:
+        """The option that a JSON string spells."""
         if not isinstance(value, str):
             raise ValueError(f"expected {self.expects}, got {json_type(value)}")
         return self.from_text(value)
 
     def show(self, value: object) -> str:
+        """The option itself."""
         return str(value)
 
 
@@ -114,20 +122,24 @@ class Switch(msgspec.Struct, frozen=True):
 
     @property
     def expects(self) -> str:
+        """The two words JSON has."""
         return "true or false"
 
     def from_text(self, text: str) -> bool:
+        """True for 1, true, yes and on; False for 0, false, no and off; upper or lower case."""
         value = _SWITCH.get(text.strip().lower())
         if value is None:
             raise ValueError("expected true or false (also: 1, 0, yes, no, on, off)")
         return value
 
     def from_json(self, value: object) -> bool:
+        """A JSON true or false, and nothing that resembles one."""
         if not isinstance(value, bool):
             raise ValueError(f"expected true or false, got {json_type(value)}")
         return value
 
     def show(self, value: object) -> str:
+        """ "true" or "false"."""
         return "true" if value else "false"
 
 
@@ -141,18 +153,22 @@ class Count(msgspec.Struct, frozen=True):
 
     @property
     def expects(self) -> str:
+        """A whole number, with its bounds."""
         return f"a whole number from {self.bounds}"
 
     @property
     def bounds(self) -> str:
+        """ "LOW to HIGH"."""
         return f"{self.low} to {self.high}"
 
     def from_text(self, text: str) -> int:
+        """The number that up to 15 decimal digits spell, within the bounds."""
         if not _COUNT.fullmatch(text.strip()):
             raise ValueError(f"expected {self.expects}")
         return self._bounded(int(text))
 
     def from_json(self, value: object) -> int:
+        """A JSON integer within the bounds."""
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(f"expected {self.expects}, got {json_type(value)}")
         return self._bounded(value)
@@ -163,6 +179,7 @@ class Count(msgspec.Struct, frozen=True):
         return value
 
     def show(self, value: object) -> str:
+        """Decimal digits."""
         return str(value)
 
 
@@ -176,19 +193,23 @@ class Size(msgspec.Struct, frozen=True):
 
     @property
     def expects(self) -> str:
+        """A size, with its bounds and examples."""
         return f'a size in bytes from {self.bounds}, such as 512, "64KiB" or "1MiB"'
 
     @property
     def bounds(self) -> str:
+        """ "LOW to HIGH", with units: "1KiB to 1GiB"."""
         return f"{_size(self.low)} to {_size(self.high)}"
 
     def from_text(self, text: str) -> int:
+        """The bytes that digits with B, KiB, MiB, GiB or no unit spell, within the bounds."""
         match = _SIZE.fullmatch(text.strip())
         if match is None:
             raise ValueError(f"expected {self.expects}")
         return self._bounded(int(match[1]) * _SIZE_UNITS[(match[2] or "b").lower()])
 
     def from_json(self, value: object) -> int:
+        """The bytes that a JSON integer is or a string spells."""
         if isinstance(value, str):
             return self.from_text(value)
         if not isinstance(value, int) or isinstance(value, bool):
@@ -201,6 +222,7 @@ class Size(msgspec.Struct, frozen=True):
         return value
 
     def show(self, value: object) -> str:
+        """The size in the largest unit that divides it."""
         assert isinstance(value, int)
         return _size(value)
 
@@ -215,19 +237,23 @@ class Seconds(msgspec.Struct, frozen=True):
 
     @property
     def expects(self) -> str:
+        """A time, with its bounds and examples."""
         return f'a time in seconds from {self.bounds}, such as 10, "500ms", "10s" or "2m"'
 
     @property
     def bounds(self) -> str:
+        """ "LOW to HIGH", with units: "100ms to 1h"."""
         return f"{_duration(self.low)} to {_duration(self.high)}"
 
     def from_text(self, text: str) -> float:
+        """The seconds that a decimal with ms, s, m, h or no unit spells, within the bounds."""
         match = _DURATION.fullmatch(text.strip())
         if match is None:
             raise ValueError(f"expected {self.expects}")
         return self._bounded(float(match[1]) * _DURATION_UNITS[(match[2] or "s").lower()])
 
     def from_json(self, value: object) -> float:
+        """The seconds that a JSON number is or a string spells."""
         if isinstance(value, str):
             return self.from_text(value)
         if not isinstance(value, int | float) or isinstance(value, bool):
@@ -241,6 +267,7 @@ class Seconds(msgspec.Struct, frozen=True):
         return float(value)
 
     def show(self, value: object) -> str:
+        """The time in the largest unit that divides it."""
         assert isinstance(value, float)
         return _duration(value)
 
@@ -255,15 +282,18 @@ class Words(msgspec.Struct, frozen=True):
 
     @property
     def expects(self) -> str:
+        """A list of `what`."""
         return f"a list of {self.what}"
 
     def from_text(self, text: str) -> tuple[str, ...]:
+        """The words between the commas, stripped, without empty ones."""
         words = tuple(word for part in text.split(",") if (word := part.strip()))
         for word in words:
             self.check(word)
         return words
 
     def from_json(self, value: object) -> tuple[str, ...]:
+        """The strings of a JSON array, as they are."""
         if not isinstance(value, list | tuple):
             raise ValueError(f"expected {self.expects}, got {json_type(value)}")
         for number, word in enumerate(value, 1):
@@ -273,6 +303,7 @@ class Words(msgspec.Struct, frozen=True):
         return tuple(value)
 
     def show(self, value: object) -> str:
+        """The words with commas between."""
         assert isinstance(value, tuple)
         return ",".join(value)
 

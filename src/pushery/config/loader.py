@@ -29,11 +29,15 @@ _LONGEST_QUOTE: Final = 60
 
 
 class ConfigError(Exception):
-    """The settings cannot be used. `problems` holds one line for each thing that is wrong."""
+    """The settings cannot be used. `problems` holds one line for each thing that is wrong.
 
-    def __init__(self, problems: list[str]) -> None:
+    `usable` holds what is right, with defaults for the rest, so that it can be checked in the same go.
+    """
+
+    def __init__(self, problems: list[str], usable: Settings | None = None) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+        self.usable = usable or Settings()
 
 
 class ConfigFile(NamedTuple):
@@ -78,7 +82,7 @@ def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, obje
     if file is not None:  # else what seems to be missing may well stand in it
         problems += _missing(values, places, path)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, Settings(**values))
     return Settings(**values)
 
 

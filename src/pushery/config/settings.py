@@ -74,7 +74,7 @@ class Settings:
         origin=_README,
     )] = "./appdata.sqlite"
 
-    secret_key: Annotated[str, Text("a key", empty=True), About(
+    secret_key: Annotated[str, Text("a key", empty=True, check=decode_secret_key), About(
         "The key that seals the apps' passwords and secrets in the database: 32 bytes in base64, as "
         "`openssl rand -base64 32` prints them. Empty: a key file beside the database, made at the "
         "first start.",

@@ -1,6 +1,11 @@
 """An app: one tenant of the server, with its own key, administrator and sockets."""
 
+from typing import Final
+
 import msgspec
+
+MAX_NAME: Final = 200
+"""Characters of an app's name, account and password each."""
 
 
 class AppDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,9 +88,11 @@ class Exact:
         self.exact = tag
 
     def matches(self, tag: str) -> bool:
+        """Whether `tag` is the one."""
         return tag == self.exact
 
     def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
+        """The tag, once for each line that is it."""
         return [tag for tag in _lines(buffer, start, end) if tag == self.exact]
 
 
@@ -106,9 +108,11 @@ class Prefix:
         self.needle = text.encode()
 
     def matches(self, tag: str) -> bool:
+        """Whether `tag` begins with the literal, and goes on as the pattern allows."""
         return tag.startswith(self._text) and not (self._one_line and "\n" in tag[len(self._text) :])
 
     def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
+        """The lines that begin with the literal."""
         text = self._text
         return [tag for tag in _lines(buffer, start, end) if tag.startswith(text)]
 
@@ -123,9 +127,11 @@ class Literal:
         self.needle = text.encode()
 
     def matches(self, tag: str) -> bool:
+        """Whether the literal is anywhere in `tag`."""
         return self._text in tag
 
     def scan(self, buffer: bytearray, start: int, end: int) -> Iterator[str]:
+        """The lines the literal is in, each once."""
         needle = self.needle
         if b"\n" in needle:
             return  # it could only be found across two lines
@@ -147,9 +153,11 @@ class EveryLine:
         self._per_tag = per_tag
 
     def matches(self, tag: str) -> bool:
+        """Whether RE2 finds the pattern in `tag`, which may hold newlines."""
         return self._per_tag.search(tag.encode()) is not None
 
     def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
+        """All lines, or all that are not empty."""
         lines = _lines(buffer, start, end)
         return lines if self.matches("") else filter(None, lines)
 
@@ -165,9 +173,11 @@ class LineScan:
         self._by_line = re2.compile(f"(?m)(?:{line_form}).*$", _BY_LINE)
 
     def matches(self, tag: str) -> bool:
+        """Whether RE2 finds the pattern in `tag`, as written."""
         return self._per_tag.search(tag.encode()) is not None
 
     def scan(self, buffer: bytearray, start: int, end: int) -> Iterator[str]:
+        """The lines in which RE2 finds the line form, each once."""
         last = -1
         for match in self._by_line.finditer(buffer, start, end):
             at, stop = match.span()
@@ -188,9 +198,11 @@ class PerTagScan:
         self._per_tag = per_tag
 
     def matches(self, tag: str) -> bool:
+        """Whether RE2 finds the pattern in `tag`."""
         return self._per_tag.search(tag.encode()) is not None
 
     def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
+        """The lines in which RE2 finds the pattern, searched one by one."""
         return filter(self.matches, _lines(buffer, start, end))
 
 

@@ -55,4 +55,4 @@ class Stats:
         self.errors: Counter[str] = Counter()
         """Errors by kind: the `code` of a refused request, or `close_<code>` of a socket we closed for cause."""
         self.push_seconds = Histogram(PUSH_SECONDS_BOUNDS)
-        """From the parsed request to the last write, in seconds."""
+        """From the parsed push until its frames are queued for all receivers, in seconds; for a broadcast, written."""

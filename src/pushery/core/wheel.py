@@ -37,6 +37,9 @@ class Wheel(Generic[T]):
         self.now = now
         """The time as of the last turn: what connections note as their last activity, exact to within one tick."""
 
+    def __len__(self) -> int:
+        return sum(map(len, self._slots.values()))
+
     def arm(self, item: T, at: float) -> None:
         """Let `item` fall due when the time `at` has passed, and not at whatever it was armed for before."""
         self.cancel(item)

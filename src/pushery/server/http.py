@@ -203,6 +203,8 @@ class HttpConnection(asyncio.Protocol, Connection):
 
     def _reply(self, request: Request, reply: Reply) -> None:
         shared = self._shared
+        if shared.verbose:
+            log.debug("answered", method=request.method, status=reply.status, peer=request.peer)
         if shared.cors_origins:
             headers = (*reply.headers, *cors_headers(request, shared.cors_origins))
             reply = Reply(reply.status, reply.body, headers, reply.content_type)

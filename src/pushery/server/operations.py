@@ -46,7 +46,7 @@ class StatsCollector(Collector):
         for kind, count in sorted(stats.errors.items()):
             errors.add_metric([kind], count)
         yield errors
-        text = "From a parsed push to its frames handed over; for huge audiences to the last write."
+        text = "From a parsed push until its frames are queued for all receivers; for a broadcast, written."
         yield _histogram("pushery_push_seconds", text, stats.push_seconds)
         if self._per_app:
             yield from self._of_apps()

@@ -10,14 +10,14 @@ from pushery.core.exchange import Refusal, Request
 _NO_PARAMS: Final[Mapping[str, str]] = {}
 
 
-class _Place:
+class _Segment:
     """One segment of the tree of paths."""
 
     __slots__ = ("any", "handlers", "names", "next")
 
     def __init__(self) -> None:
-        self.next: dict[str, _Place] = {}
-        self.any: _Place | None = None
+        self.next: dict[str, _Segment] = {}
+        self.any: _Segment | None = None
         """Where a segment leads that stands for a parameter."""
         self.handlers: dict[str, Handler] = {}
         self.names: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
-        self._root = _Place()
+        self._root = _Segment()
         for route in self.routes:
             self._add(route)
 
@@ -58,10 +58,10 @@ class Router:
         found = self._find(path)
         return [] if found is None else self._methods(found[0])
 
-    def _methods(self, place: _Place) -> list[str]:
+    def _methods(self, place: _Segment) -> list[str]:
         return sorted({*place.handlers, "OPTIONS", *(["HEAD"] if "GET" in place.handlers else [])})
 
-    def _find(self, path: str) -> tuple[_Place, list[str]] | None:
+    def _find(self, path: str) -> tuple[_Segment, list[str]] | None:
         place, values = self._root, []
         for segment in path.split("/")[1:]:
             onward = place.next.get(segment)
@@ -79,10 +79,10 @@ class Router:
             if segment.startswith("{"):
                 names.append(segment.strip("{}"))
                 if place.any is None:
-                    place.any = _Place()
+                    place.any = _Segment()
                 place = place.any
             else:
-                place = place.next.setdefault(segment, _Place())
+                place = place.next.setdefault(segment, _Segment())
         place.names = tuple(names)
         place.handlers[route.method] = route.handle
 

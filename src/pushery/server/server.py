@@ -24,12 +24,20 @@ _DUE_PER_TURN = 1000
 
 _POLL_S = 0.02
 
+_OTHER_DESCRIPTORS = 32
+"""What the process has open besides connections, generously: listeners, log, registry, the loop's own."""
+
 
 class Server:
     """One listener and all connections that came in on it."""
 
-    def __init__(self, shared: Shared, wall_ms: Callable[[], int], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, shared: Shared, wall_ms: Callable[[], int], monotonic: Callable[[], float], descriptors: int
+    ) -> None:
         self._shared = shared
+        self._descriptors = descriptors
+        """How many files the process may have open; every connection is one."""
+        self._full = False
         self._wall_ms = wall_ms
         self._monotonic = monotonic
         self._deflater = None if shared.compress_from is None else SharedDeflater(shared.compress_from)
@@ -55,7 +63,7 @@ class Server:
             listener.close()
         await self._until(lambda: not shared.exchanges, deadline)
         await self._drain()
-        await self._until(lambda: not any(True for _ in shared.wheel), deadline)
+        await self._until(lambda: not len(shared.wheel), deadline)
         left = list(shared.wheel)
         for connection in left:
             connection.abort()
@@ -84,10 +92,19 @@ class Server:
             await asyncio.sleep(TICK_S)
             shared.replies.set_date(self._wall_ms() // 1000)
             shared.wheel.turn(self._monotonic())
+            self._watch_descriptors()
             while due := shared.wheel.take(_DUE_PER_TURN):
                 for connection in due:
                     self._look_after(connection)
                 await asyncio.sleep(0)
+
+    def _watch_descriptors(self) -> None:
+        """Say once that newcomers wait in vain; those who are there are served as before."""
+        full = len(self._shared.wheel) > self._descriptors - _OTHER_DESCRIPTORS
+        if full and not self._full:
+            self._shared.stats.errors["out_of_descriptors"] += 1
+            log.warning("out_of_descriptors", connections=len(self._shared.wheel), limit=self._descriptors)
+        self._full = full
 
     def _look_after(self, connection: Connection) -> None:
         try:

@@ -70,7 +70,7 @@ class Connection(Timed):
 
 @dataclass(slots=True, kw_only=True)
 class Shared:
-    """References only; whoever is handed this reads it, `Server` alone writes it."""
+    """References, and the little that changes: settings on reload, `draining`, what is under way."""
 
     loop: asyncio.AbstractEventLoop
     node: Node
@@ -85,6 +85,8 @@ class Shared:
     """Bytes from which a message goes out compressed to whoever agreed; None switches compression off."""
     cors_origins: frozenset[str]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    verbose: bool = False
+    """Whether requests and sockets are logged one by one; asked before the logger is, which costs more."""
     draining: bool = False
     """Set once, when the server begins to stop."""
     exchanges: set[object] = field(default_factory=set)

@@ -98,6 +98,8 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         shared = self._shared
         shared.stats.connections += 1
         shared.stats.connections_opened += 1
+        if shared.verbose:
+            log.debug("socket_opened", connections=shared.stats.connections)
         shared.wheel.arm(self, self._heard + shared.timeouts.ping_idle)
         try:
             shared.node.apply(self, self._session.opened())
@@ -242,6 +244,8 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         shared.wheel.cancel(self)
         shared.node.leave(self)
         shared.stats.connections -= 1
+        if shared.verbose:
+            log.debug("socket_closed", connections=shared.stats.connections)
         if self._socket is not None:
             self._socket.detach()  # the transport closes it
         self._closing = True

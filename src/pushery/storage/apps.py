@@ -14,19 +14,18 @@ from pushery.storage.database import Database
 from pushery.storage.keyfile import read_key, read_or_create_key
 from pushery.storage.migrations import migrate
 from pushery.storage.schema import apps, meta
-from pushery.storage.sealing import Sealer, parse_key
+from pushery.storage.sealing import Sealer
 
 KEY_CHECK_TEXT = "Pushery"
 KEY_CHECK_CONTEXT = "pushery_meta:key_check"
 
 
-def open_app_store(sqldir: str, secret_key: str = "") -> "SqlAppStore":
+def open_app_store(sqldir: str, key: bytes | None = None) -> "SqlAppStore":
     """Open the registry in the SQLite file `sqldir`, made and migrated as needed.
 
-    `secret_key` is the setting (base64 of 32 bytes); when empty, the key lives in `<sqldir>.key`, which is
-    made together with the database. `StorageError` for everything that is in the way.
+    `key` is 32 bytes; when None, the key lives in `<sqldir>.key`, which is made together with the database.
+    `StorageError` for everything that is in the way.
     """
-    key = parse_key(secret_key) if secret_key else None
     database = Database(sqldir)
     try:
         migrate(database)

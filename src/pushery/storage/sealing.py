@@ -43,16 +43,6 @@ class Sealer:
             raise StorageError("a sealed value was altered or sealed with another key") from None
 
 
-def parse_key(text: str) -> bytes:
-    """The key of the `secret_key` setting: 32 bytes in base64, standard or URL-safe, padded or not."""
-    key = decode_key(text)
-    if key is None:
-        raise StorageError(
-            f"secret_key must be {KEY_BYTES} bytes in base64; `openssl rand -base64 {KEY_BYTES}` makes one"
-        )
-    return key
-
-
 def decode_key(text: str) -> bytes | None:
     """The key, or None when `text` is not the base64 of exactly 32 bytes."""
     standard = text.strip().rstrip("=").replace("-", "+").replace("_", "/")

@@ -18,7 +18,7 @@ RESTART = close_frame(codes.RESTART)
 
 def stopping(scene: Scene, monotonic: Callable[[], float]) -> "asyncio.Future[None]":
     """A stop with ten seconds' grace."""
-    return asyncio.ensure_future(Server(scene.shared, scene.world.clock.wall_ms, monotonic).stop(10))
+    return asyncio.ensure_future(Server(scene.shared, scene.world.clock.wall_ms, monotonic, 1024).stop(10))
 
 
 def still() -> float:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pushery.core.apps import App
+from pushery.core.apps import MAX_NAME, App
 from pushery.core.effects import (
     ListApps,
     ListTags,
@@ -32,9 +32,6 @@ MAX_LIMIT: Final = 1000
 
 MAX_TAG: Final = 200
 """Characters of a user tag."""
-
-MAX_NAME: Final = 200
-"""Characters of an app's name, account and password each."""
 
 MASK: Final = "********"
 
