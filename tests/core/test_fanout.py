@@ -14,7 +14,7 @@ from hypothesis.stateful import (
 )
 
 from pushery.core.audience import Audience
-from pushery.core.fanout import FanOut
+from pushery.core.fanout import GATHER_BYTES, FanOut
 
 from .clients import Client, frame_of
 
@@ -367,3 +367,26 @@ def test_a_broadcast_that_everybody_left_still_ends() -> None:
         client.leave()
     finish(fanout)
     assert totals == [0]
+
+
+def test_audiences_that_were_published_the_same_frames_are_written_one_and_the_same_piece() -> None:
+    fanout = FanOut(100)
+    pieces: list[bytes] = []
+    audiences: list[Audience] = [{object(): pieces.append} for _ in range(3)]
+    for number in range(2):
+        fanout.publish(frame_of(number), audiences, LAYER, lambda total: None)
+    fanout.flush()
+    assert pieces == [frame_of(0) + frame_of(1)] * 3
+    assert len({id(piece) for piece in pieces}) == 1
+
+
+def test_what_is_gathered_is_written_when_it_has_become_large() -> None:
+    fanout = FanOut(100)
+    pieces: list[bytes] = []
+    audience: Audience = {object(): pieces.append}
+    frame = bytes(GATHER_BYTES // 2)
+    for written in (0, 0, 1):
+        fanout.publish(frame, [audience], LAYER, lambda total: None)
+        assert len(pieces) == written
+    fanout.flush()
+    assert b"".join(pieces) == frame * 3

@@ -274,3 +274,13 @@ def test_only_so_many_patterns_are_remembered_and_the_latest_used_stay() -> None
     for pattern in ("A", ":", "A", "1", "^A:1$"):
         index.select(pattern)
     assert list(index._standing) == ["A", "1"]
+
+
+def test_patterns_that_find_much_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tags_module, "REMEMBER_AT_LEAST", 0)
+    index = TagIndex()
+    for number in range(10):
+        index.join(f"A:{number}", number, lambda data: None)
+    for number in range(20):
+        assert len(index.select(f"A|{number}")) == 10
+    assert len(index._standing) == 4

@@ -14,10 +14,14 @@ Invariant: every subscriber gets the frames of one `FanOut` in the order in whic
 from collections import deque
 from collections.abc import Callable, Collection
 from itertools import islice
+from typing import Final
 
 from pushery.core.audience import Audience, size, write_all
 
 Done = Callable[[int], None]
+
+GATHER_BYTES: Final = 256 * 1024
+"""Bytes gathered before they are written without waiting for the turn to end: a bound on what a piece can hold."""
 
 
 class Broadcast:
@@ -74,7 +78,7 @@ class Broadcast:
 class FanOut:
     """The publications of one app."""
 
-    __slots__ = ("_broadcasts", "_layer", "_pending", "_sealed", "failures", "slice_size")
+    __slots__ = ("_broadcasts", "_gathered", "_layer", "_pending", "_sealed", "failures", "slice_size")
 
     def __init__(self, slice_size: int) -> None:
         self.slice_size = slice_size
@@ -83,6 +87,8 @@ class FanOut:
         """Writes that raised, until whoever reports them sets it back to 0."""
         self._pending: dict[int, tuple[Audience, list[bytes]]] = {}
         """What this turn of the loop has gathered, by the audience's identity."""
+        self._gathered = 0
+        """Bytes of frames in `_pending`, each frame once."""
         self._layer: object = None
         """Whose audiences `_pending` holds."""
         self._broadcasts: deque[Broadcast] = deque()
@@ -110,6 +116,9 @@ class FanOut:
                 pending[id(audience)] = (audience, [frame])
             else:
                 gathered[1].append(frame)
+        self._gathered += len(frame)
+        if self._gathered > GATHER_BYTES:
+            self.flush()
         return total
 
     def flush(self) -> None:
@@ -117,11 +126,18 @@ class FanOut:
         if not self._pending:
             return
         pending, self._pending = self._pending, {}
+        self._gathered = 0
+        joined: dict[tuple[int, ...], bytes] = {}
         for audience, frames in pending.values():
             for broadcast in self._broadcasts:
                 for subscriber in audience:
                     broadcast.settle(subscriber)
-            self.failures += write_all(audience, frames[0] if len(frames) == 1 else b"".join(frames))
+            # Audiences that got the same frames share one piece: it is held, and compressed, once.
+            key = tuple(map(id, frames))
+            data = joined.get(key)
+            if data is None:
+                data = joined[key] = frames[0] if len(frames) == 1 else b"".join(frames)
+            self.failures += write_all(audience, data)
 
     def before_joining(self) -> None:
         """Somebody is about to join an audience: what was published so far is not for them."""

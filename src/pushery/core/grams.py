@@ -12,6 +12,8 @@ from typing import Final
 GRAM: Final = 4
 BLOCK: Final = 8 * 1024
 MASKS: Final = 64
+MARKED: Final = 64
+"""Bytes of a line that are noted; a client chooses its tag, but not how long it keeps everybody waiting."""
 _BUCKETS: Final = 1 << 16
 _LAY_AT: Final = 16 * BLOCK
 """Bytes below which searching all is quicker than asking. A table takes 512 KiB."""
@@ -20,11 +22,13 @@ _LAY_AT: Final = 16 * BLOCK
 class GramIndex:
     """Fed with every line as it is appended; asked for the spans that may hold a literal."""
 
-    __slots__ = ("_blocks", "_masks", "_waiting")
+    __slots__ = ("_blocks", "_long", "_masks", "_waiting")
 
     def __init__(self) -> None:
         self._blocks: list[int] = []
         """Where the first line of each block begins, a number for every block in turn."""
+        self._long = 0
+        """The blocks with a line of more than MARKED bytes: they may hold any literal."""
         self._masks: array[int] | None = None
         self._waiting: list[tuple[bytes, int]] = []
         """Lines seen before the table was laid."""
@@ -34,6 +38,9 @@ class GramIndex:
         block = offset // BLOCK
         while len(self._blocks) <= block:
             self._blocks.append(offset)
+        if len(line) > MARKED:
+            self._long |= 1 << (block % MASKS)
+            line = line[:MARKED]
         masks = self._masks
         if masks is None:
             self._waiting.append((line, block))
@@ -53,6 +60,7 @@ class GramIndex:
         where = (1 << MASKS) - 1
         for i in range(len(literal) - GRAM + 1):
             where &= masks[hash(literal[i : i + GRAM]) & (_BUCKETS - 1)]
+        where |= self._long
         found: list[tuple[int, int]] = []
         blocks = self._blocks
         for number in range(min(start // BLOCK, len(blocks) - 1), len(blocks)):

@@ -18,6 +18,10 @@ COMPACT_AT_LEAST = 1024
 """Dead lines below this many are left alone: laying a small buffer anew all the time would cost more than it saves."""
 
 
+REMEMBER_AT_LEAST = 100_000
+"""Audiences that the standing patterns of an app may have found together, beside four for each tag: about 10 MB."""
+
+
 class Standing:
     """What a pattern has found so far. `found` may hold audiences that have emptied since; they select nobody.
 
@@ -27,7 +31,8 @@ class Standing:
     __slots__ = ("found", "scanned")
 
     def __init__(self) -> None:
-        self.found: dict[str, Audience] = {}
+        self.found: dict[int, Audience] = {}
+        """By identity: it holds no tag a second time."""
         self.scanned = 0
         """How many bytes of the buffer it has seen."""
 
@@ -41,6 +46,7 @@ class TagIndex:
         "_grams",
         "_many_lined",
         "_max_standing",
+        "_remembered",
         "_sorted",
         "_standing",
         "audiences",
@@ -57,6 +63,8 @@ class TagIndex:
         self._standing: dict[str, Standing] = {}
         """Remembered patterns, the least recently used first."""
         self._max_standing = max_standing
+        self._remembered = 0
+        """How many audiences the standing patterns have found in all."""
         self._sorted: list[str] | None = []
         """The live tags in order; None when they have changed since."""
 
@@ -100,11 +108,12 @@ class TagIndex:
                 audience = self.audiences.get(compiled.exact)
                 return () if audience is None else (audience,)
             standing = Standing()
-        self._standing[pattern] = standing
-        if len(self._standing) > self._max_standing:
-            del self._standing[next(iter(self._standing))]
         if standing.scanned < len(self._buffer):
+            before = len(standing.found)
             self._look_further(standing, compile_pattern(pattern))
+            self._remembered += len(standing.found) - before
+        self._standing[pattern] = standing
+        self._forget_oldest()
         if self._many_lined:
             matches: Callable[[str], bool] = compile_pattern(pattern).matches
             extra = [audience for tag, audience in self._many_lined.items() if matches(tag)]
@@ -117,6 +126,13 @@ class TagIndex:
             self._sorted = sorted(self.audiences)
         return self._sorted
 
+    def _forget_oldest(self) -> None:
+        """Keep what is remembered within bounds: in patterns, and in what they have found."""
+        room = REMEMBER_AT_LEAST + 4 * len(self.audiences)
+        standing = self._standing
+        while len(standing) > self._max_standing or (self._remembered > room and len(standing) > 1):
+            self._remembered -= len(standing.pop(next(iter(standing))).found)
+
     def _look_further(self, standing: Standing, pattern: Pattern) -> None:
         buffer, found, live = self._buffer, standing.found, self.audiences
         if pattern.needle is None:
@@ -127,11 +143,12 @@ class TagIndex:
             for tag in pattern.scan(buffer, start, end):
                 audience = live.get(tag)
                 if audience is not None:
-                    found[tag] = audience
+                    found[id(audience)] = audience
         standing.scanned = len(buffer)
 
     def _compact(self) -> None:
         self._standing.clear()
+        self._remembered = 0
         self._buffer = bytearray()
         self._grams = GramIndex()
         self._dead = 0

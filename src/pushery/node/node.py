@@ -144,6 +144,9 @@ class Node:
             except StorageError as error:
                 log.warning("registry_unreadable", error=str(error))
                 continue
+            except Exception:
+                log.exception("registry_unreadable")
+                continue
             for key in removed:
                 self._close_app(key)
 

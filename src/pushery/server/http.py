@@ -17,7 +17,7 @@ from pushery.core.wheel import NEVER
 from pushery.server.compression import SharedDeflater
 from pushery.server.cors import cors_headers, preflight
 from pushery.server.proxies import forwarded_peer
-from pushery.server.shared import TICK_S, Connection, Shared
+from pushery.server.shared import LARGE_PIECE, TICK_S, Connection, Shared
 from pushery.server.websocket import WebSocketPeer
 from pushery.wire.deflate import negotiate
 from pushery.wire.handshake import check_handshake, handshake_answer
@@ -57,6 +57,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         "_shared",
         "_since",
         "_transport",
+        "_unsent",
         "_upgraded",
         "wheel_slot",
     )
@@ -80,6 +81,8 @@ class HttpConnection(asyncio.Protocol, Connection):
         """Set when the client has sent its last."""
         self._upgraded = False
         """Set when the transport has gone over to a `WebSocketPeer`."""
+        self._unsent = 0
+        """How many bytes of replies it had not read when it was last looked at."""
         self._phase = _FRESH
         self._since = 0.0
         """When the present phase began, at the latest: the wheel's time may be a tick old, and nobody is cut early."""
@@ -106,6 +109,18 @@ class HttpConnection(asyncio.Protocol, Connection):
             self._queue[:0] = requests
         if not self._busy:
             self._serve()
+        if len(data) > LARGE_PIECE and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._shared.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """Go on reading after a large piece, unless there is a reason not to."""
+        if self._transport.is_closing() or self._upgraded:
+            return
+        if self._lingering:
+            self._transport.resume_reading()
+        elif not self._busy:
+            self._after_serving()
 
     def _enter(self, phase: int) -> None:
         shared = self._shared
@@ -241,6 +256,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         self._lingering = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
+            self._unsent = self._transport.get_write_buffer_size()
             self._shared.wheel.arm(self, self._shared.wheel.now + _LINGER_S)
             if not self._transport.is_reading():
                 self._transport.resume_reading()
@@ -276,6 +292,7 @@ class HttpConnection(asyncio.Protocol, Connection):
     def pause_writing(self) -> None:
         """The client does not read its replies: it is not read from either."""
         self._paused = True
+        self._unsent = self._transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
         """It reads again."""
@@ -296,17 +313,26 @@ class HttpConnection(asyncio.Protocol, Connection):
         now = shared.wheel.now
         deadline = self._deadline()
         if self._lingering:
-            self._transport.abort()
+            self._unless_moving(_LINGER_S)
         elif self._busy:
             shared.wheel.arm(self, now + shared.timeouts.keepalive)
         elif now < deadline:
             shared.wheel.arm(self, deadline)
         elif self._paused:
-            self._transport.abort()
+            self._unless_moving(shared.timeouts.keepalive)
         elif self._phase in (HEAD, BODY):
             self._refuse(_TIMED_OUT)
         else:
             self._close()
+
+    def _unless_moving(self, patience_s: float) -> None:
+        """Cut a client, unless it has read some of its replies since it was last looked at."""
+        unsent = self._transport.get_write_buffer_size()
+        if 0 < unsent < self._unsent:
+            self._unsent = unsent
+            self._shared.wheel.arm(self, self._shared.wheel.now + patience_s)
+        else:
+            self._transport.abort()
 
     def drain(self) -> None:
         """The server is stopping: what is under way is answered, with "Connection: close"."""

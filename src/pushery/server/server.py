@@ -61,6 +61,8 @@ class Server:
         deadline = self._monotonic() + timeout_s
         for listener in self._listeners:
             listener.close()
+        for _ in range(2):  # read what has come in on connections that were accepted last
+            await asyncio.sleep(0)
         await self._until(lambda: not shared.exchanges, deadline)
         await self._drain()
         await self._until(lambda: not len(shared.wheel), deadline)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+import structlog
+
 from pushery.core.stats import Stats
 from pushery.core.wheel import Timed, Wheel
 from pushery.node import Node
@@ -13,8 +15,14 @@ from pushery.server.router import Router
 from pushery.wire.http import HttpLimits
 from pushery.wire.replies import ReplyEncoder
 
+log = structlog.get_logger("pushery.server")
+
 TICK_S: Final = 0.5
 """How exact deadlines are, in seconds."""
+
+
+LARGE_PIECE: Final = 64 * 1024
+"""Bytes read at once from which a connection is not read again before the others had their turn."""
 
 
 class TurnEnd:
@@ -35,7 +43,10 @@ class TurnEnd:
     def _run(self) -> None:
         calls, self._calls = self._calls, []
         for call in calls:
-            call()
+            try:
+                call()
+            except Exception:
+                log.exception("connection_failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

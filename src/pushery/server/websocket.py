@@ -18,7 +18,7 @@ from pushery.core.wheel import NEVER
 from pushery.node.node import Place
 from pushery.server.compression import SharedDeflater
 from pushery.server.sending import plain_socket
-from pushery.server.shared import Connection, Shared
+from pushery.server.shared import LARGE_PIECE, Connection, Shared
 from pushery.wire.websocket import CLOSE, PING, PONG, FrameReader, Message, close_frame, encode_frame
 
 log = structlog.get_logger("pushery.server")
@@ -38,6 +38,7 @@ class WebSocketPeer(asyncio.Protocol, Connection):
 
     __slots__ = (
         "_closing",
+        "_deflater",
         "_failed",
         "_heard",
         "_outbox",
@@ -67,8 +68,9 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         self._reader = FrameReader(session.message_limit, deflate=deflater is not None)
         self._socket = plain_socket(transport)
         """The socket itself, for frames that need not wait; None where only the transport can send (TLS)."""
-        write: Write = transport.write if self._socket is None else self._send
-        self._write = write if deflater is None else deflater.writer(write)
+        self._deflater = deflater
+        """Set when the client has agreed to compression."""
+        self._write = self._compressing(self._raw_write)
         self.entry: Write = self._write
         self.place: Place | None = None
         self._outbox: Outbox | None = None
@@ -92,6 +94,13 @@ class WebSocketPeer(asyncio.Protocol, Connection):
             sent = 0
         if sent != len(data):
             self._transport.write(data[sent:])
+
+    @property
+    def _raw_write(self) -> Write:
+        return self._transport.write if self._socket is None else self._send
+
+    def _compressing(self, write: Write) -> Write:
+        return write if self._deflater is None else self._deflater.writer(write)
 
     def open(self, rest: bytes) -> None:
         """The handshake has been answered; `rest` is what the client sent right behind it."""
@@ -126,6 +135,14 @@ class WebSocketPeer(asyncio.Protocol, Connection):
             self._failed = True
             if failure is not codes.NORMAL and not self._transport.is_closing():
                 self._fail(failure)
+        if len(data) > LARGE_PIECE and not self._transport.is_closing():
+            # Else the transport reads on, up to eight MiB, before anybody else has a turn.
+            self._transport.pause_reading()
+            shared.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _give_up(self) -> None:
         """The session has a defect. From here on only the client's close is awaited, so this happens once."""
@@ -178,7 +195,7 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         self._paused = True
         if self._outbox is None and not self._closing:
             self._outbox = Outbox(self._shared.outbox_limit, self._overflow)
-            self.entry = self._outbox.put
+            self.entry = self._compressing(self._outbox.put)
             self._shared.node.redirect(self)
 
     def resume_writing(self) -> None:
@@ -187,9 +204,9 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         outbox = self._outbox
         if outbox is None or outbox.overflowed:
             return
-        waiting = outbox.drain()
+        waiting, write = outbox.drain(), self._raw_write
         for index, frame in enumerate(waiting):
-            self._write(frame)
+            write(frame)
             if self._paused:
                 outbox.refill(waiting[index + 1 :])
                 return

@@ -72,6 +72,10 @@ class MemoryTransport(asyncio.Transport):
         self._incoming.append(data)
         self._hand_in()
 
+    def get_write_buffer_size(self) -> int:
+        """What waits for the client."""
+        return len(self.unread)
+
     async def say(self, data: bytes, count: int = 2) -> None:
         """The client sends; the reply comes at the end of the turn that this begins, what it pushes a turn later."""
         self.send(data)

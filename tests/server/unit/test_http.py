@@ -521,6 +521,21 @@ async def test_large_replies_do_not_pile_up_for_a_client_that_does_not_read() ->
 
 
 @in_loop
+async def test_a_last_reply_goes_out_whole_to_a_client_that_reads_slowly_but_does() -> None:
+    scene = Scene()
+    client = scene.connect()
+    client.stalled = True
+    await client.say(APPS.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    for now in (4, 8, 12):
+        client.read(10)
+        scene.pass_time(now)
+        assert not client.is_cut()
+    scene.pass_time(16)
+    assert client.is_cut()
+    scene.close()
+
+
+@in_loop
 async def test_a_client_that_never_reads_is_cut() -> None:
     scene = Scene()
     client = scene.connect(high=500)
