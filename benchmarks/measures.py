@@ -106,5 +106,5 @@ def _check(what: str, server: Server, plan: Plan, received: Received, pushes: in
         plan.note(
             f"{what}, {server.name}",
             f"{missing:,} of {pushes * received.n:,} messages not delivered, "
-            f"{received.closed} sockets closed {received.error}{failed}",
+            f"{received.closed} sockets closed {received.error}{failed}".rstrip(),
         )
