@@ -143,51 +143,6 @@ class Literal:
             at = buffer.find(needle, stop + 1, end)
 
 
-class EveryLine:
-    """`.*$`, `.+` and their like: every tag in the buffer, or every one that is not empty."""
-
-    exact = None
-    needle = None
-
-    def __init__(self, per_tag: re2._Regexp) -> None:
-        self._per_tag = per_tag
-
-    def matches(self, tag: str) -> bool:
-        """Whether RE2 finds the pattern in `tag`, which may hold newlines."""
-        return self._per_tag.search(tag.encode()) is not None
-
-    def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
-        """All lines, or all that are not empty."""
-        lines = _lines(buffer, start, end)
-        return lines if self.matches("") else filter(None, lines)
-
-
-class LineScan:
-    """One multi-line scan over the joined tags, a match taking the rest of its line."""
-
-    exact = None
-    needle = None
-
-    def __init__(self, per_tag: re2._Regexp, line_form: str) -> None:
-        self._per_tag = per_tag
-        self._by_line = re2.compile(f"(?m)(?:{line_form}).*$", _BY_LINE)
-
-    def matches(self, tag: str) -> bool:
-        """Whether RE2 finds the pattern in `tag`, as written."""
-        return self._per_tag.search(tag.encode()) is not None
-
-    def scan(self, buffer: bytearray, start: int, end: int) -> Iterator[str]:
-        """The lines in which RE2 finds the line form, each once."""
-        last = -1
-        for match in self._by_line.finditer(buffer, start, end):
-            at, stop = match.span()
-            begin = buffer.rfind(b"\n", start, at) + 1 or start
-            # An empty match may be reported again at the end of the line it was found in, and behind the last line.
-            if begin != last and begin < end:
-                last = begin
-                yield buffer[begin:stop].decode()
-
-
 class PerTagScan:
     """A search per tag, for the few patterns that a joined buffer would change the meaning of."""
 
@@ -204,6 +159,34 @@ class PerTagScan:
     def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
         """The lines in which RE2 finds the pattern, searched one by one."""
         return filter(self.matches, _lines(buffer, start, end))
+
+
+class EveryLine(PerTagScan):
+    """`.*$`, `.+` and their like: every tag in the buffer, or every one that is not empty."""
+
+    def scan(self, buffer: bytearray, start: int, end: int) -> Iterable[str]:
+        """All lines, or all that are not empty."""
+        lines = _lines(buffer, start, end)
+        return lines if self.matches("") else filter(None, lines)
+
+
+class LineScan(PerTagScan):
+    """One multi-line scan over the joined tags, a match taking the rest of its line."""
+
+    def __init__(self, per_tag: re2._Regexp, line_form: str) -> None:
+        super().__init__(per_tag)
+        self._by_line = re2.compile(f"(?m)(?:{line_form}).*$", _BY_LINE)
+
+    def scan(self, buffer: bytearray, start: int, end: int) -> Iterator[str]:
+        """The lines in which RE2 finds the line form, each once."""
+        last = -1
+        for match in self._by_line.finditer(buffer, start, end):
+            at, stop = match.span()
+            begin = buffer.rfind(b"\n", start, at) + 1 or start
+            # An empty match may be reported again at the end of the line it was found in, and behind the last line.
+            if begin != last and begin < end:
+                last = begin
+                yield buffer[begin:stop].decode()
 
 
 def _lines(buffer: bytearray, start: int, end: int) -> list[str]:
