@@ -5,7 +5,9 @@ from pushery.core.codes import CLOSES, Close
 def test_every_close_is_in_the_table_once() -> None:
     named = [value for value in vars(codes).values() if isinstance(value, Close)]
     assert list(CLOSES) == named
-    assert len({close.code for close in CLOSES}) == len(CLOSES)
+    assert len(set(CLOSES)) == len(CLOSES)
+    shared = {code for code in (close.code for close in CLOSES) if sum(close.code == code for close in CLOSES) > 1}
+    assert shared == {4001, 4009}, "the protocol has one code for several reasons"
 
 
 def test_every_reason_fits_a_close_frame() -> None:

@@ -8,15 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushery.core.apps import MAX_NAME, App
+from pushery.core.apps import MAX_NAME, App, Directory, KeyPair
+from pushery.core.appsettings import AppSettings
+from pushery.core.codes import CLOSES, Close
 from pushery.core.effects import (
+    Inspect,
     JoinTag,
     ListApps,
-    ListTags,
     OpenSocket,
     Outcome,
     Publish,
@@ -24,6 +27,7 @@ from pushery.core.effects import (
     UnregisterApp,
 )
 from pushery.core.exchange import Refusal, Reply, Request
+from pushery.core.hub import Crowd
 from pushery.core.patterns import PatternError, compile_pattern
 from pushery.core.publications import Publication
 from pushery.dialects.gopusher import GoPusher, GoPusherOptions
@@ -55,7 +59,7 @@ def app(key: str = KEY, number: int = 1, password: str = "760804", registered_ms
 
 ADMIN = ("scott1", "760804")
 OTHER_ADMIN = ("scott2", "760804")
-APPS = {KEY: app(), OTHER_KEY: app(OTHER_KEY, 2)}
+APPS = Directory([app(), app(OTHER_KEY, 2)])
 DIALECT = GoPusher(OPTIONS, APPS)
 ROUTES = {f"{route.method} {route.path}": route for route in DIALECT.routes()}
 
@@ -182,7 +186,7 @@ def test_an_app_with_empty_credentials_has_no_admin() -> None:
     open_app = App(
         id="1", key=KEY, secret="", name="", auth_account="", auth_password="", request_ip="", registered_ms=0
     )
-    dialect = GoPusher(OPTIONS, {KEY: open_app})
+    dialect = GoPusher(OPTIONS, Directory([open_app]))
     for auth in (None, ("", ""), ("", "x")):
         assert refused(PUSH, auth=auth, dialect=dialect).status == 401
 
@@ -311,6 +315,14 @@ def test_app_list_of_no_apps_is_an_empty_list() -> None:
 # Paging, which both lists share.
 
 
+def crowd_of(tags: Sequence[str]) -> Crowd:
+    """Somebody online with each of these tags."""
+    crowd = Crowd(fanout_slice=1000, standing_patterns=1)
+    for tag in tags:
+        crowd.join(tag, object(), bytes)
+    return crowd
+
+
 def page_of(route: str, count: int, limit: str, page: str) -> dict[str, Any]:
     """The page of a list of `count` entries; its entries, by number, are under "entries"."""
     if route == APP_LIST:
@@ -320,7 +332,7 @@ def page_of(route: str, count: int, limit: str, page: str) -> dict[str, Any]:
         answer["entries"] = [int(row["app_key"], 16) for row in answer["data"]]
     else:
         tags = [f"{number:06}" for number in range(count)]
-        answer = json.loads(effect(ListTags, LIST_ONLINE, limit=limit, page=page).answer(tags).body)
+        answer = json.loads(effect(Inspect, LIST_ONLINE, limit=limit, page=page).answer(crowd_of(tags)).body)
         answer["entries"] = [int(tag) for tag in answer["user_tags"]]
     return answer
 
@@ -380,11 +392,11 @@ def test_pages_neither_overlap_nor_miss(route: str, count: int, limit: int) -> N
 
 
 def test_list_online_answers_as_in_the_readme() -> None:
-    listing = effect(ListTags, LIST_ONLINE, limit="1", page="1")
+    listing = effect(Inspect, LIST_ONLINE, limit="1", page="1")
     assert listing.app_key == KEY
-    assert listing.answer(["A:1"]).body == b'{"app_key":"%b","total":1,"limit":1,"page":1,"user_tags":["A:1"]}' % (
-        KEY.encode()
-    )
+    assert listing.answer(
+        crowd_of(["A:1"])
+    ).body == b'{"app_key":"%b","total":1,"limit":1,"page":1,"user_tags":["A:1"]}' % (KEY.encode())
 
 
 def test_the_total_of_those_online_counts_all_of_them_not_the_page() -> None:
@@ -394,7 +406,7 @@ def test_the_total_of_those_online_counts_all_of_them_not_the_page() -> None:
 
 def test_any_tag_can_be_listed() -> None:
     tags = ["", '"', "\n", "é", "😀", "\x00", "</script>"]
-    assert json.loads(effect(ListTags, LIST_ONLINE).answer(tags).body)["user_tags"] == tags
+    assert json.loads(effect(Inspect, LIST_ONLINE).answer(crowd_of(tags)).body)["user_tags"] == sorted(tags)
 
 
 # Push.
@@ -473,6 +485,67 @@ def test_any_other_tag_is_taken_as_it_is(tag: str) -> None:
     assert list(effect(OpenSocket, CONNECT, user_tag=tag).session.opened()) == [JoinTag(KEY, tag)]
 
 
+# What each app decides for itself, and its keys.
+
+
+def dialect_of(**settings: Any) -> GoPusher:
+    """A server with an app that has these settings."""
+    return GoPusher(OPTIONS, Directory([msgspec.structs.replace(app(), settings=AppSettings(**settings))]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"), [({"enabled": False}, "app_disabled"), ({"gopusher": False}, "dialect_disabled")]
+)
+def test_an_app_may_be_switched_off_or_speak_another_protocol(settings: Mapping[str, bool], code: str) -> None:
+    dialect = dialect_of(**settings)
+    for route in (PUSH, CONNECT):
+        refusal = refused(route, dialect=dialect)
+        assert (refusal.status, refusal.code) == (403, code)
+    assert refused(PUSH, auth=None, dialect=dialect).status == 401
+    for route in (LIST_ONLINE, UNREGISTER):
+        assert not isinstance(ask(route, ADMIN, dialect=dialect), Reply)
+
+
+def test_an_app_that_does_not_speak_pusher_speaks_gopusher_all_the_same() -> None:
+    dialect = dialect_of(pusher=False)
+    assert isinstance(ask(PUSH, dialect=dialect), Publish)
+    assert isinstance(ask(CONNECT, dialect=dialect), OpenSocket)
+
+
+NEW_KEY = "e" * 32
+ROTATED = Directory([msgspec.structs.replace(app(), keys=(KeyPair(key=NEW_KEY, secret="6" * 40),)), app(OTHER_KEY, 2)])
+
+
+def test_clients_connect_with_any_valid_key_and_meet_in_one_app() -> None:
+    both = Directory([msgspec.structs.replace(app(), keys=(*app().keys, KeyPair(key=NEW_KEY, secret="6" * 40)))])
+    for key in (KEY, NEW_KEY):
+        session = effect(OpenSocket, CONNECT, dialect=GoPusher(OPTIONS, both), app_key=key).session
+        assert list(session.opened()) == [JoinTag(KEY, "A:1")]
+
+
+def test_nobody_connects_with_a_key_that_was_revoked() -> None:
+    assert refused(CONNECT, dialect=GoPusher(OPTIONS, ROTATED)).code == "unknown_app"
+    assert isinstance(ask(CONNECT, dialect=GoPusher(OPTIONS, ROTATED), app_key=NEW_KEY), OpenSocket)
+
+
+@pytest.mark.parametrize("key", [KEY, NEW_KEY])
+@pytest.mark.parametrize("auth", [ADMIN, SUPER])
+def test_backends_name_an_app_by_its_first_key_or_a_valid_one_and_are_answered_with_that(key: str, auth: Auth) -> None:
+    dialect = GoPusher(OPTIONS, ROTATED)
+    pushed = effect(Publish, PUSH, auth=auth, dialect=dialect, app_key=key)
+    assert pushed.publication.app_key == KEY
+    assert json.loads(pushed.answer(1).body)["app_key"] == key
+    listing = effect(Inspect, LIST_ONLINE, auth=auth, dialect=dialect, app_key=key)
+    assert listing.app_key == KEY
+    assert json.loads(listing.answer(crowd_of([])).body)["app_key"] == key
+    assert effect(UnregisterApp, UNREGISTER, auth=auth, dialect=dialect, app_key=key).app_key == KEY
+
+
+@pytest.mark.parametrize("close", CLOSES, ids=lambda close: str(close.code))
+def test_a_socket_is_closed_with_the_code_as_it_is_and_without_last_words(close: Close) -> None:
+    assert effect(OpenSocket, CONNECT).session.farewell(close) == (close, None)
+
+
 # One shape of errors.
 
 
@@ -492,6 +565,8 @@ def all_refusals() -> Iterator[tuple[str, Reply]]:
     yield UNREGISTER, effect(UnregisterApp, UNREGISTER).answer(False)
     yield PUSH, effect(Publish, PUSH).bad_pattern(PatternError("missing )", 0))
     yield CONNECT, refused(CONNECT, app_key=UNKNOWN_KEY).reply()
+    for settings in ({"enabled": False}, {"gopusher": False}):
+        yield PUSH, refused(PUSH, dialect=dialect_of(**settings)).reply()
     yield CONNECT, refused(CONNECT, user_tag="").reply()
 
 

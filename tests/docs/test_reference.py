@@ -10,6 +10,7 @@ import typer
 
 from pushery.cli.commands import app
 from pushery.config import SETTINGS
+from pushery.core.apps import Directory
 from pushery.core.codes import CLOSES, Close
 from pushery.core.effects import Route
 from pushery.core.exchange import Reply, Request
@@ -29,7 +30,7 @@ def operations() -> Operations:
 
 
 def routes() -> list[Route]:
-    return [*GoPusher(GoPusherOptions("a", "b", False, 512), {}).routes(), *operations().routes()]
+    return [*GoPusher(GoPusherOptions("a", "b", False, 512), Directory()).routes(), *operations().routes()]
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: f"{route.method} {route.path}")

@@ -13,12 +13,14 @@ from pushery.core.apps import App, AppDraft
 from pushery.core.audience import Write
 from pushery.core.codes import Close
 from pushery.core.effects import JoinTag
+from pushery.core.hookevents import HookEvent
 from pushery.core.hub import Hub
 from pushery.core.ports import Bus, StorageError
 from pushery.core.stats import Stats
-from pushery.node.node import Node, Place
+from pushery.dialects.pusher import PusherVoice
+from pushery.node import Node, Place
 from pushery.node.registry import Registry
-from pushery.wire.websocket import payload_of, split_frames
+from pushery.wire.websocket import TEXT, encode_frame, payload_of, split_frames
 
 P = ParamSpec("P")
 
@@ -77,6 +79,25 @@ class CountingIds:
     def publication_id(self) -> str:
         return f"{self._source}-{next(self._count)}"
 
+    def socket_id(self) -> str:
+        return f"{self._source}.{next(self._count)}"
+
+
+class HookLog:
+    """Remembers what the backends of apps are to be told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, HookEvent]] = []
+        """What, with the key of the app."""
+
+    @property
+    def events(self) -> list[HookEvent]:
+        """What, in order."""
+        return [event for _, event in self.told]
+
+    def happened(self, app: App, event: HookEvent) -> None:
+        self.told.append((app.key, event))
+
 
 class Table:
     """The apps as several processes share them."""
@@ -109,6 +130,17 @@ class MemoryStore:
         self.table.apps[app.key] = app
         self._wrote()
         return app
+
+    def change(self, key: str, edit: Callable[[App], App]) -> App | None:
+        self._check()
+        before = self.table.apps.get(key)
+        if before is None:
+            return None
+        after = edit(before)
+        if after != before:
+            self.table.apps[key] = after
+            self._wrote()
+        return after
 
     def remove(self, key: str) -> bool:
         self._check()
@@ -163,6 +195,11 @@ class Client:
         """The messages it got, in order."""
         return [bytes(payload_of(frame)).decode() for piece in self.pieces for frame in split_frames(piece)]
 
+    def send(self, text: bytes) -> None:
+        """As the port says."""
+        if not self.closes:
+            self.entry(encode_frame(TEXT, text))
+
     def close(self, close: Close) -> None:
         """As the port says."""
         self.node.leave(self)
@@ -177,6 +214,7 @@ class World:
         self.table = Table()
         self.exchange = Switchboard()
         self.clock = FakeClock()
+        self.hooks = HookLog()
         self.stores: list[MemoryStore] = []
         self._registries: list[Registry] = []
         process = MemoryStore(self.table)
@@ -196,6 +234,8 @@ class World:
             clock=self.clock,
             ids=CountingIds(),
             stats=Stats(),
+            voice=PusherVoice(),
+            hooks=self.hooks,
         )
 
     def close(self) -> None:

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from pushery.core import codes
 from pushery.core.apps import App
 from pushery.core.codes import Close
-from pushery.core.effects import CloseSocket, JoinTag, ListApps, ListTags, Publish, RegisterApp, UnregisterApp
+from pushery.core.effects import CloseSocket, Inspect, JoinTag, ListApps, Publish, RegisterApp, UnregisterApp
 from pushery.core.exchange import Reply
+from pushery.core.hub import Crowd
 from pushery.core.patterns import PatternError
 from pushery.core.ports import StorageError
 from pushery.core.publications import (
@@ -386,15 +387,15 @@ async def test_the_tags_online_are_distinct_and_sorted(world: World) -> None:
     clients = [Client(node, KEY, tag) for tag in ("b", "é", "a", "B", "a", "A:10", "A:2")]
     listed: list[list[str]] = []
 
-    def answer(tags: Sequence[str]) -> Reply:
-        listed.append(list(tags))
+    def answer(crowd: Crowd) -> Reply:
+        listed.append(list(crowd.tags.names()))
         return Reply(200)
 
-    node.perform(ListTags(KEY, answer))
+    node.perform(Inspect(KEY, answer))
     node.leave(clients[0])
     node.leave(clients[2])
-    node.perform(ListTags(KEY, answer))
-    node.perform(ListTags(OTHER, answer))
+    node.perform(Inspect(KEY, answer))
+    node.perform(Inspect(OTHER, answer))
     assert listed == [["A:10", "A:2", "B", "a", "b", "é"], ["A:10", "A:2", "B", "a", "é"], []]
 
 

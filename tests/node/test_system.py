@@ -23,3 +23,10 @@ def test_keys_and_secrets_are_hex_of_the_promised_length_and_never_the_same() ->
 def test_publication_ids_are_unique_over_all_nodes() -> None:
     nodes = [SystemIds() for _ in range(10)]
     assert len({node.publication_id() for node in nodes for _ in range(100)}) == 1000
+
+
+def test_socket_ids_are_two_numbers_of_at_most_ten_digits_and_never_the_same() -> None:
+    ids = SystemIds()
+    sockets = {ids.socket_id() for _ in range(1000)}
+    assert len(sockets) == 1000
+    assert all(re.fullmatch(r"\d{1,10}\.\d{1,10}", socket) for socket in sockets)

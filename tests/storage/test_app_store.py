@@ -1,5 +1,6 @@
 """The contract of `AppStore`, for every adapter: a new one adds its way of opening to `PLACES` and runs all of it."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
-from pushery.core.apps import App, AppDraft
+from pushery.core.apps import App, AppDraft, KeyPair
+from pushery.core.appsettings import AppSettings, Webhook
 from pushery.core.ports import AppStore, StorageError
 from pushery.storage import open_app_store
 
@@ -183,3 +185,140 @@ def test_two_stores_see_each_others_apps(reopen: Opener, store: AppStore) -> Non
     other = reopen()
     mine, theirs = store.add(draft("a")), other.add(draft("b"))
     assert list(store.load()) == list(other.load()) == [mine, theirs]
+
+
+# Changing an app.
+
+
+SETTINGS = AppSettings(
+    client_events=True,
+    authorization_timeout=0.5,
+    allowed_origins=("a.com", "*.b.com"),
+    webhooks=(Webhook(url="https://a.com/hook", events=("channel_vacated",), headers={"X-Key": "名前"}),),
+)
+
+
+def with_settings(app: App, **changed: object) -> App:
+    return replace(app, settings=replace(app.settings, **changed))
+
+
+def test_a_new_app_has_one_key_and_default_settings(store: AppStore) -> None:
+    app = store.add(draft("a"))
+    assert app.keys == (KeyPair(key="a", secret="a-secret", created_ms=draft("a").registered_ms),)
+    assert app.settings == AppSettings()
+
+
+def test_a_change_is_there_after_closing_and_opening(reopen: Opener, store: AppStore) -> None:
+    other = store.add(draft("b"))
+    store.add(draft("a"))
+
+    def edit(app: App) -> App:
+        keys = (*app.keys, KeyPair(key="z", secret="z-secret", created_ms=9), KeyPair(key="c", secret="c-secret"))
+        return replace(app, name="kiosk", auth_account="root", auth_password="new", settings=SETTINGS, keys=keys)
+
+    changed = store.change("a", edit)
+    assert changed is not None
+    assert (changed.name, changed.auth_account, changed.auth_password) == ("kiosk", "root", "new")
+    assert changed.settings == SETTINGS
+    assert [pair.key for pair in changed.keys] == ["a", "z", "c"]
+    store.close()
+    assert list(reopen().load()) == [other, changed]
+
+
+def test_keys_go_and_come_in_the_order_they_are_given(store: AppStore) -> None:
+    app = store.add(draft("a"))
+    first, second, third = app.keys[0], KeyPair(key="c", secret="2"), KeyPair(key="b", secret="3")
+    for keys in ((first, second), (second,), (second, third), (third, first)):
+        changed = store.change("a", lambda app, keys=keys: replace(app, keys=keys))  # type: ignore[misc]
+        assert changed is not None
+        assert changed.keys == keys
+        assert list(store.load()) == [changed]
+
+
+def test_changing_what_is_not_there_asks_nobody(store: AppStore) -> None:
+    store.add(draft("a"))
+
+    def edit(app: App) -> App:
+        raise AssertionError
+
+    assert store.change("A", edit) is None
+
+
+class Objection(Exception):
+    pass
+
+
+def test_whatever_the_edit_raises_is_raised_and_nothing_has_changed(store: AppStore) -> None:
+    app = store.add(draft("a"))
+
+    def object_to(app: App) -> App:
+        raise Objection
+
+    with pytest.raises(Objection):
+        store.change("a", object_to)
+    assert list(store.load()) == [app]
+    assert store.change("a", lambda app: replace(app, name="still works")) is not None
+
+
+def test_what_an_app_is_called_does_not_change(store: AppStore) -> None:
+    app = store.add(draft("a"))
+    for changed in ({"id": "9"}, {"key": "b"}, {"secret": "x"}, {"request_ip": ""}, {"registered_ms": 0}):
+        with pytest.raises(ValueError, match="stay as they are"):
+            store.change("a", lambda app, changed=changed: replace(app, **changed))  # type: ignore[misc]
+    assert list(store.load()) == [app]
+
+
+def test_a_key_has_one_app_also_when_it_is_not_the_first(store: AppStore) -> None:
+    one, two = store.add(draft("a")), store.add(draft("b"))
+    pair = KeyPair(key="b", secret="x")
+    with pytest.raises(StorageError, match="already holds an app with this key"):
+        store.change("a", lambda app: replace(app, name="new", keys=(*app.keys, pair)))
+    assert list(store.load()) == [one, two]
+    store.change("a", lambda app: replace(app, keys=(*app.keys, KeyPair(key="c", secret="x"))))
+    with pytest.raises(StorageError, match="already holds an app with this key"):
+        store.add(draft("c"))
+    assert len(store.load()) == 2
+
+
+def test_a_removed_app_takes_its_keys_along(store: AppStore) -> None:
+    store.add(draft("a"))
+    store.change("a", lambda app: replace(app, keys=(*app.keys, KeyPair(key="c", secret="x"))))
+    assert store.remove("a")
+    assert store.add(draft("c")).keys[0].secret == "c-secret"
+    assert len(store.load()) == 1
+
+
+def test_half_a_character_in_a_setting_is_refused(store: AppStore) -> None:
+    app = store.add(draft("a"))
+    with pytest.raises(StorageError, match="not valid Unicode"):
+        store.change("a", lambda app: with_settings(app, allowed_origins=("\ud800",)))
+    assert list(store.load()) == [app]
+
+
+def test_own_changes_are_no_news_and_those_of_others_are(reopen: Opener, store: AppStore) -> None:
+    other = reopen()
+    store.add(draft("a"))
+    before = store.revision()
+    store.change("a", lambda app: with_settings(app, enabled=False))
+    assert store.revision() == before
+    other.change("a", lambda app: with_settings(app, enabled=True))
+    changed = store.revision()
+    assert changed != before
+    other.change("a", lambda app: app)
+    assert store.revision() == changed
+
+
+def test_of_changes_by_two_processes_none_is_lost(reopen: Opener, store: AppStore) -> None:
+    store.add(draft("a"))
+
+    def count(store: AppStore) -> None:
+        for _ in range(20):
+            store.change("a", lambda app: with_settings(app, max_channels=app.settings.max_channels + 1))
+
+    threads = [threading.Thread(target=count, args=(reopen(),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [app] = store.load()
+    assert app.settings.max_channels == 40

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import asdict
 
-from pushery.core.apps import AppDraft
+from pushery.core.apps import App, AppDraft
 from pushery.storage import open_app_store
 
 REGISTRAR = Path(__file__).with_name("registrar.py")
@@ -61,7 +61,7 @@ def check(path: Path, acknowledged: list[str]) -> None:
     with closing(open_app_store(str(path))) as store:
         apps = store.load()
         for app in apps:
-            assert asdict(app) == {**asdict(draft_of(app.key)), "id": app.id}
+            assert app == App(id=app.id, **asdict(draft_of(app.key)))
         stored = [app.key for app in apps]
         assert [key for key in stored if key in set(acknowledged)] == acknowledged
         # Killed after the commit and before its word: at most one per round is there without having been acknowledged.

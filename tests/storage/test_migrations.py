@@ -5,13 +5,18 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, create_engine
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, create_engine, update
 
+from pushery.core.apps import AppDraft, KeyPair
+from pushery.core.appsettings import AppSettings
 from pushery.core.ports import StorageError
+from pushery.storage import open_app_store
 from pushery.storage.database import Database
 from pushery.storage.migrations import MIGRATIONS, Migration, migrate
-from pushery.storage.schema import metadata
+from pushery.storage.schema import meta, metadata
+from pushery.storage.sealing import Sealer
 
 
 def step(table: str) -> Migration:
@@ -19,6 +24,12 @@ def step(table: str) -> Migration:
         Table(table, MetaData(), Column("n", Integer)).create(connection)
 
     return create
+
+
+def draft_of(key: str) -> AppDraft:
+    return AppDraft(
+        key=key, secret="s", name="n", auth_account="a", auth_password="p", request_ip="ip:1", registered_ms=1
+    )
 
 
 def die(connection: Connection) -> None:
@@ -99,6 +110,32 @@ def test_a_newer_database_is_refused(path: Path, database: Database) -> None:
     )
 
 
+def test_apps_of_version_1_keep_their_key_and_get_default_settings(path: Path) -> None:
+    sealer = Sealer(b"k" * 32)
+    with closing(Database(str(path))) as old:
+        migrate(old, MIGRATIONS[:1])
+        with old.writing() as connection:
+            connection.execute(update(meta).values(key_check=sealer.seal("Pushery", "pushery_meta:key_check")))
+            for key in "ba":
+                connection.exec_driver_sql(
+                    "INSERT INTO pushery_apps (key, secret, name, auth_account, auth_password, request_ip,"
+                    " registered_ms) VALUES (?, ?, 'n', 'admin', ?, 'ip:1', 7)",
+                    (key, sealer.seal(f"s{key}", f"{key}:secret"), sealer.seal("p", f"{key}:auth_password")),
+                )
+    with closing(open_app_store(str(path), b"k" * 32)) as store:
+        apps = store.load()
+        assert [app.key for app in apps] == ["b", "a"]
+        for app in apps:
+            assert app.keys == (KeyPair(key=app.key, secret=f"s{app.key}", created_ms=7),)
+            assert app.settings == AppSettings()
+        changed = store.change(
+            "a", lambda app: msgspec.structs.replace(app, keys=(*app.keys, KeyPair(key="c", secret="x")))
+        )
+        assert list(store.load()) == [apps[0], changed]
+        assert store.remove("b")
+        assert store.add(draft_of("b")).keys[0].key == "b"
+
+
 def test_the_migrations_lead_to_the_schema_that_the_code_uses(path: Path, database: Database) -> None:
     migrate(database)
     declared = create_engine(f"sqlite:///{path.parent / 'declared.sqlite'}")
@@ -107,6 +144,8 @@ def test_the_migrations_lead_to_the_schema_that_the_code_uses(path: Path, databa
 
     def schema(file: Path) -> set[tuple[str, str]]:
         with closing(sqlite3.connect(file)) as connection:
-            return set(connection.execute("SELECT name, sql FROM sqlite_schema"))
+            rows = connection.execute("SELECT name, sql FROM sqlite_schema").fetchall()
+        # ALTER TABLE writes its column behind the last one, in the same line.
+        return {(name, " ".join((sql or "").split())) for name, sql in rows}
 
     assert schema(path) == schema(path.parent / "declared.sqlite")

@@ -11,10 +11,13 @@ from pushery.app import tls
 from pushery.app.system import listening_sockets, raise_descriptor_limit
 from pushery.bus.memory import MemoryBus
 from pushery.config import Settings, check
+from pushery.core.apps import App
+from pushery.core.hookevents import HookEvent
 from pushery.core.hub import Hub
 from pushery.core.ports import StorageError
 from pushery.core.stats import Stats
 from pushery.dialects.gopusher import GoPusher, GoPusherOptions
+from pushery.dialects.pusher import PusherSockets, PusherVoice, SocketOptions
 from pushery.node import Node
 from pushery.node.registry import Registry
 from pushery.node.system import SystemClock, SystemIds
@@ -42,8 +45,14 @@ class _Running:
     server: Server
     shared: Shared
     gopusher: GoPusher
+    pusher: PusherSockets
     tls: ssl.SSLContext | None
     watching: asyncio.Task[None]
+
+
+class _NoHooks:
+    def happened(self, app: App, event: HookEvent) -> None:
+        pass
 
 
 class Application:
@@ -90,6 +99,7 @@ class Application:
         assert running is not None
         self.settings = settings
         running.gopusher.configure(_gopusher_options(settings))
+        running.pusher.configure(_pusher_options(settings))
         running.shared.cors_origins = frozenset(settings.cors_origins)
         running.shared.trusted_proxies = settings.trusted_networks
         running.shared.verbose = settings.log_level == "debug"
@@ -124,14 +134,25 @@ class Application:
         settings, clock, stats = self.settings, SystemClock(), Stats()
         loop = asyncio.get_running_loop()
         hub = Hub(fanout_slice=settings.fanout_slice, standing_patterns=settings.standing_patterns)
-        node = Node(registry=registry, hub=hub, bus=MemoryBus(), clock=clock, ids=SystemIds(), stats=stats)
-        gopusher = GoPusher(_gopusher_options(settings), registry.apps)
+        ids, directory = SystemIds(), registry.directory
+        node = Node(
+            registry=registry,
+            hub=hub,
+            bus=MemoryBus(),
+            clock=clock,
+            ids=ids,
+            stats=stats,
+            voice=PusherVoice(),
+            hooks=_NoHooks(),
+        )
+        gopusher = GoPusher(_gopusher_options(settings), directory)
+        pusher = PusherSockets(_pusher_options(settings), directory, ids)
         operations = Operations(stats, hub, per_app=settings.metrics_per_app, is_ready=lambda: not shared.draining)
         shared = Shared(
             loop=loop,
             node=node,
             stats=stats,
-            router=Router([*gopusher.routes(), *operations.routes()]),
+            router=Router([*gopusher.routes(), *pusher.routes(), *operations.routes()], pusher.elsewhere),
             wheel=new_wheel(clock.monotonic),
             replies=ReplyEncoder(clock.wall_ms() // 1000),
             http_limits=HttpLimits(settings.max_header_bytes, settings.max_body_bytes),
@@ -140,18 +161,22 @@ class Application:
             compress_from=settings.compression_min_bytes if settings.compression else None,
             cors_origins=frozenset(settings.cors_origins),
             trusted_proxies=settings.trusted_networks,
+            secure=context is not None,
             verbose=settings.log_level == "debug",
         )
         watching = loop.create_task(node.watch_registry(_WATCH_REGISTRY_S))
-        return _Running(
-            Server(shared, clock.wall_ms, clock.monotonic, self.descriptors), shared, gopusher, context, watching
-        )
+        server = Server(shared, clock.wall_ms, clock.monotonic, self.descriptors)
+        return _Running(server, shared, gopusher, pusher, context, watching)
 
 
 def _gopusher_options(settings: Settings) -> GoPusherOptions:
     return GoPusherOptions(
         settings.auth_account, settings.auth_password, settings.mask_passwords, settings.message_limit
     )
+
+
+def _pusher_options(settings: Settings) -> SocketOptions:
+    return SocketOptions(settings.pusher_message_limit, int(settings.activity_timeout))
 
 
 def _timeouts(settings: Settings) -> Timeouts:

@@ -148,6 +148,17 @@ class Settings:
         origin="GoPusher",
     )] = 512
 
+    pusher_message_limit: Annotated[int, Size(1 * KIB, 16 * MIB), About(
+        "How long a message from a Pusher client may be; a longer one closes the socket with 1009. How much data an "
+        "event may carry, each app decides.",
+        origin="twelve times the protocol's 10 KiB of data",
+    )] = 128 * KIB
+
+    activity_timeout: Annotated[float, Seconds(1, HOUR), About(
+        "How long a Pusher client hears nothing before it asks whether the server is still there.",
+        origin="the Pusher Channels protocol", reload=True,
+    )] = 120.0
+
     outbox_limit: Annotated[int, Size(1 * KIB, 1024 * MIB), About(
         "How much may wait for one slow socket; past it the socket is closed with 4101.",
         origin="Centrifugo's client queue",

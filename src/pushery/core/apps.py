@@ -1,11 +1,23 @@
-"""An app: one tenant of the server, with its own key, administrator and sockets."""
+"""An app: one tenant of the server, with its own keys, administrator, settings and sockets."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
+from pushery.core.appsettings import AppSettings
+
 MAX_NAME: Final = 200
 """Characters of an app's name, account and password each."""
+
+
+class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that clients connect with, and the secret that its backend signs with."""
+
+    key: str
+    secret: str
+    created_ms: int = 0
 
 
 class AppDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +37,63 @@ class AppDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class App(AppDraft, frozen=True, kw_only=True):
-    """A registered app. `id` is decimal digits, unique for ever, rising in order of registration."""
+    """A registered app. `id` is decimal digits, unique for ever, rising in order of registration.
+
+    `key` is what the app is called for as long as it lives. What clients and backends prove themselves with are `keys`,
+    the oldest first: at first the one it was registered with, two while keys are being rotated, never none.
+    """
 
     id: str
+    settings: AppSettings = AppSettings()
+    keys: tuple[KeyPair, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            first = KeyPair(key=self.key, secret=self.secret, created_ms=self.registered_ms)
+            msgspec.structs.force_setattr(self, "keys", (first,))
+
+    def secret_of(self, key: str) -> str | None:
+        """The secret that belongs to one of the app's valid keys."""
+        for pair in self.keys:
+            if pair.key == key:
+                return pair.secret
+        return None
+
+
+class Directory:
+    """The apps there are, by everything one may know about them. Live: whoever holds it sees every change."""
+
+    __slots__ = ("_apps", "_by_id", "_by_key", "apps", "by_id", "by_key")
+
+    def __init__(self, apps: Iterable[App] = ()) -> None:
+        self._apps: dict[str, App] = {}
+        self._by_id: dict[str, App] = {}
+        self._by_key: dict[str, App] = {}
+        self.apps: Mapping[str, App] = MappingProxyType(self._apps)
+        """By `App.key`, in order of registration: what an app is called, whatever has been rotated since."""
+        self.by_id: Mapping[str, App] = MappingProxyType(self._by_id)
+        self.by_key: Mapping[str, App] = MappingProxyType(self._by_key)
+        """By every key that is valid now."""
+        for app in apps:
+            self.put(app)
+
+    def put(self, app: App) -> None:
+        """Take in a new app, or what it has become."""
+        self._forget_keys(app.key)
+        self._apps[app.key] = app
+        self._by_id[app.id] = app
+        self._by_key.update((pair.key, app) for pair in app.keys)
+
+    def drop(self, app_key: str) -> bool:
+        """Forget an app; False when it was not there."""
+        self._forget_keys(app_key)
+        app = self._apps.pop(app_key, None)
+        if app is not None:
+            self._by_id.pop(app.id, None)
+        return app is not None
+
+    def _forget_keys(self, app_key: str) -> None:
+        app = self._apps.get(app_key)
+        if app is not None:
+            for pair in app.keys:
+                self._by_key.pop(pair.key, None)

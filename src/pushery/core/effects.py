@@ -10,10 +10,24 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from pushery.core.apps import App
+from pushery.core.channelnames import ChannelKind
+from pushery.core.channels import Member
 from pushery.core.codes import Close
 from pushery.core.exchange import Reply, Request
+from pushery.core.hub import Crowd
 from pushery.core.patterns import PatternError
-from pushery.core.publications import Publication
+from pushery.core.publications import ChannelEvent, Publication
+
+
+class Once(msgspec.Struct, frozen=True):
+    """Do it once, however often it is asked for under this key: whoever asks again gets the first answer.
+
+    `fingerprint` tells whether it is really the same that is asked for; where it is not, `reused` answers.
+    """
+
+    key: str
+    fingerprint: bytes
+    reused: Callable[[], Reply]
 
 
 class Publish(msgspec.Struct, frozen=True):
@@ -22,6 +36,7 @@ class Publish(msgspec.Struct, frozen=True):
     publication: Publication
     answer: Callable[[int], Reply]
     bad_pattern: Callable[[PatternError], Reply]
+    once: Once | None = None
 
 
 class RegisterApp(msgspec.Struct, frozen=True):
@@ -47,11 +62,45 @@ class ListApps(msgspec.Struct, frozen=True):
     answer: Callable[[Sequence[App]], Reply]
 
 
-class ListTags(msgspec.Struct, frozen=True):
-    """The distinct tags online in an app, sorted."""
+class ChangeApp(msgspec.Struct, frozen=True):
+    """Make of an app what `edit` makes of it, for good; the outcome is what it is now, None when it is no more.
+
+    `edit` may run on another thread, and may raise `Refusal`.
+    """
 
     app_key: str
-    answer: Callable[[Sequence[str]], Reply]
+    edit: Callable[[App], App]
+    answer: Callable[[App | None], Reply]
+
+
+class Inspect(msgspec.Struct, frozen=True):
+    """Look at who is online in an app. `answer` must not change anything."""
+
+    app_key: str
+    answer: Callable[[Crowd], Reply]
+
+
+class PublishEvent(msgspec.Struct, frozen=True):
+    """Deliver events to channels, in order; `answer` looks at the app's crowd right after.
+
+    The outcome is the number of sockets that each was handed to. `bad_pattern` says why a pattern is not one: then
+    nothing has been delivered. `too_fast` answers, with the app's limit, when it publishes more than it may.
+    """
+
+    app_key: str
+    events: Sequence[ChannelEvent]
+    answer: Callable[[Crowd, Sequence[int]], Reply]
+    bad_pattern: Callable[[PatternError], Reply]
+    too_fast: Callable[[int], Reply]
+    once: Once | None = None
+
+
+class TerminateUser(msgspec.Struct, frozen=True):
+    """Close every socket that is signed in as this user; the outcome is how many those were."""
+
+    app_key: str
+    user_id: str
+    answer: Callable[[int], Reply]
 
 
 class JoinTag(msgspec.Struct, frozen=True):
@@ -61,13 +110,57 @@ class JoinTag(msgspec.Struct, frozen=True):
     tag: str
 
 
+class Enter(msgspec.Struct, frozen=True):
+    """Count this socket in under its `socket_id`, greet it, and let it use channels from now on."""
+
+    app_key: str
+    socket_id: str
+    greeting: bytes
+    """The text it gets once it is in."""
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Give this socket a text message (UTF-8)."""
+
+    text: bytes
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """Subscribe this socket to a channel that it may subscribe to; as a `member` where the channel has presence."""
+
+    channel: str
+    kind: ChannelKind
+    member: Member | None = None
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    """End a subscription."""
+
+    channel: str
+
+
+class Relay(msgspec.Struct, frozen=True):
+    """Deliver a client event to all other subscribers of a channel to which this socket is subscribed."""
+
+    channel: str
+    event: str
+    data: str
+
+
+class SignIn(msgspec.Struct, frozen=True):
+    """This socket has proved to be `user_id`'s, who watches some others."""
+
+    user_id: str
+    watchlist: tuple[str, ...]
+
+
 class CloseSocket(msgspec.Struct, frozen=True):
     """Say goodbye to this socket."""
 
     close: Close
 
 
-SocketEffect: TypeAlias = JoinTag | CloseSocket
+SocketEffect: TypeAlias = JoinTag | Enter | Send | Subscribe | Unsubscribe | Relay | SignIn | CloseSocket
 
 
 class Session(Protocol):
@@ -82,6 +175,9 @@ class Session(Protocol):
     def received(self, message: str | bytes) -> Sequence[SocketEffect]:
         """The client sent a text (str) or binary (bytes) message."""
 
+    def farewell(self, close: Close) -> tuple[Close, bytes | None]:
+        """How this dialect closes where the server wants to: with which code, and after which last text message."""
+
 
 class OpenSocket(msgspec.Struct, frozen=True):
     """Upgrade this request to a WebSocket for `session`."""
@@ -89,18 +185,22 @@ class OpenSocket(msgspec.Struct, frozen=True):
     session: Session
 
 
-Effect: TypeAlias = Publish | RegisterApp | UnregisterApp | ListApps | ListTags
+Effect: TypeAlias = (
+    Publish | PublishEvent | RegisterApp | UnregisterApp | ChangeApp | ListApps | Inspect | TerminateUser
+)
 Outcome: TypeAlias = Reply | Effect | OpenSocket
 Handler: TypeAlias = Callable[[Request, Mapping[str, str]], Outcome]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One entry of the route table. In `path` a segment `{name}` takes any one segment, percent-decoded.
+    """One entry of the route table. In `path` a segment `{name}` takes any one segment, percent-decoded; `{name*}`
+    takes one or more, slashes included.
 
-    `handle` may raise `Refusal`. `summary` is one line for the docs.
+    `handle` may raise `Refusal`. `summary` is one line for the docs. `prefixed` lets any segments stand before `path`.
     """
 
     method: str
     path: str
     handle: Handler
     summary: str
+    prefixed: bool = False

@@ -14,7 +14,8 @@ class Request(msgspec.Struct):
     `path` and `query` are exactly as sent: not decoded, without the "?" between them. Header names are lower case;
     of a repeated header the values are joined with ", " (RFC 9110 5.3). `version` is "1.0" or "1.1".
     `peer` is the sender's "ip:port" ("[ip]:port" for IPv6). `upgrade` is true when the sender offers to go on
-    in WebSocket frames: what follows the request on its connection is not another request.
+    in WebSocket frames: what follows the request on its connection is not another request. `secure` is true when it
+    came by TLS.
     """
 
     method: str
@@ -26,6 +27,7 @@ class Request(msgspec.Struct):
     keep_alive: bool = True
     peer: str = ""
     upgrade: bool = False
+    secure: bool = False
 
     def header(self, name: bytes) -> bytes:
         """The value of the header `name` (lower case), b"" when it was not sent."""

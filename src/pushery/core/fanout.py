@@ -27,15 +27,18 @@ GATHER_BYTES: Final = 256 * 1024
 class Broadcast:
     """Frames on their way to a huge audience."""
 
-    __slots__ = ("_data", "_frames", "_order", "_owed", "audiences", "failures", "on_done", "total")
+    __slots__ = ("_data", "_frames", "_order", "_owed", "audiences", "failures", "on_done", "total", "without")
 
-    def __init__(self, audiences: tuple[Audience, ...]) -> None:
+    def __init__(self, audiences: tuple[Audience, ...], without: object = None) -> None:
         self.audiences = audiences
+        self.without = without
+        """Who gets none of it, though it is in the audience."""
         self._frames: list[bytes] = []
         self._data = b""
         """All frames in one piece, once the first slice is written; no frame can be added after that."""
         self._owed = {subscriber: audience for audience in audiences for subscriber in audience}
         """Who has not got them yet, and the audience that knows how to write to them."""
+        self._owed.pop(without, None)
         self._order = iter(list(self._owed))
         self.total = 0
         """How many they were handed to so far. A socket that leaves before its turn is not counted."""
@@ -75,6 +78,44 @@ class Broadcast:
         return not self._owed
 
 
+class Gathered:
+    """The frames that one turn of the loop has brought for an audience."""
+
+    __slots__ = ("_left_out", "audience", "frames")
+
+    def __init__(self, audience: Audience) -> None:
+        self.audience = audience
+        self.frames: list[bytes] = []
+        self._left_out: dict[object, set[int]] | None = None
+        """Which frames, by position, some subscribers are not to get; None when everybody gets all."""
+
+    def leave_out(self, subscriber: object) -> None:
+        """The last frame is not for `subscriber`."""
+        if self._left_out is None:
+            self._left_out = {}
+        self._left_out.setdefault(subscriber, set()).add(len(self.frames) - 1)
+
+    def write(self, data: bytes) -> int:
+        """Hand out `data`, all frames in one piece; returns how many writes raised."""
+        left_out, audience = self._left_out, self.audience
+        if left_out is None:
+            return write_all(audience, data)
+        entries = {subscriber: audience[subscriber] for subscriber in left_out if subscriber in audience}
+        audience.update(dict.fromkeys(entries, _skip))
+        failures = write_all(audience, data)
+        audience.update(entries)
+        for subscriber, write in entries.items():
+            missing = left_out[subscriber]
+            theirs = [frame for position, frame in enumerate(self.frames) if position not in missing]
+            if theirs:
+                failures += write_all({subscriber: write}, b"".join(theirs))
+        return failures
+
+
+def _skip(frame: bytes) -> None:
+    """Stands in for the entry of a subscriber who is not to get what is being written."""
+
+
 class FanOut:
     """The publications of one app."""
 
@@ -85,7 +126,7 @@ class FanOut:
         """How many sockets are written before the event loop gets its turn."""
         self.failures = 0
         """Writes that raised, until whoever reports them sets it back to 0."""
-        self._pending: dict[int, tuple[Audience, list[bytes]]] = {}
+        self._pending: dict[int, Gathered] = {}
         """What this turn of the loop has gathered, by the audience's identity."""
         self._gathered = 0
         """Bytes of frames in `_pending`, each frame once."""
@@ -95,16 +136,19 @@ class FanOut:
         self._sealed = False
         """Whether somebody has joined since the youngest broadcast was begun: it takes no more frames then."""
 
-    def publish(self, frame: bytes, audiences: Collection[Audience], layer: object, on_done: Done) -> int | None:
-        """Take a frame for `flush`, and return how many will get it.
+    def publish(
+        self, frame: bytes, audiences: Collection[Audience], layer: object, on_done: Done, without: object = None
+    ) -> int | None:
+        """Take a frame for `flush`, and return how many will get it: everybody but `without`.
 
-        Audiences of one `layer` are the same or have nobody in common; between layers order is kept by flushing. For an
-        audience above `slice_size` the answer is None, and `on_done` gets the total once `step` has served them all.
+        Between layers order is kept by flushing. Where audiences of one `layer` have subscribers in common, these get
+        the frames of each audience in order, but not those of one among those of another. For an audience above
+        `slice_size` the answer is None, and `on_done` gets the total once `step` has served them all.
         """
         total = size(audiences)
         if total > self.slice_size:
             self.flush()
-            self._broadcast(frame, tuple(audiences), on_done)
+            self._broadcast(frame, tuple(audiences), on_done, without)
             return None
         if layer is not self._layer:
             self.flush()
@@ -113,9 +157,11 @@ class FanOut:
         for audience in audiences:
             gathered = pending.get(id(audience))
             if gathered is None:
-                pending[id(audience)] = (audience, [frame])
-            else:
-                gathered[1].append(frame)
+                gathered = pending[id(audience)] = Gathered(audience)
+            gathered.frames.append(frame)
+            if without is not None and without in audience:
+                gathered.leave_out(without)
+                total -= 1
         self._gathered += len(frame)
         if self._gathered > GATHER_BYTES:
             self.flush()
@@ -128,21 +174,28 @@ class FanOut:
         pending, self._pending = self._pending, {}
         self._gathered = 0
         joined: dict[tuple[int, ...], bytes] = {}
-        for audience, frames in pending.values():
+        for gathered in pending.values():
+            frames = gathered.frames
             for broadcast in self._broadcasts:
-                for subscriber in audience:
+                for subscriber in gathered.audience:
                     broadcast.settle(subscriber)
             # Audiences that got the same frames share one piece: it is held, and compressed, once.
             key = tuple(map(id, frames))
             data = joined.get(key)
             if data is None:
                 data = joined[key] = frames[0] if len(frames) == 1 else b"".join(frames)
-            self.failures += write_all(audience, data)
+            self.failures += gathered.write(data)
 
     def before_joining(self) -> None:
         """Somebody is about to join an audience: what was published so far is not for them."""
         self.flush()
         self._sealed = True
+
+    def before_leaving(self, subscriber: object) -> None:
+        """Somebody is about to leave an audience: what was published so far is still for them."""
+        self.flush()
+        for broadcast in self._broadcasts:
+            broadcast.settle(subscriber)
 
     def step(self) -> bool:
         """Write one slice of the oldest broadcast; True while there is more to do."""
@@ -156,11 +209,17 @@ class FanOut:
                 done(broadcast.total)
         return bool(self._broadcasts)
 
-    def _broadcast(self, frame: bytes, audiences: tuple[Audience, ...], on_done: Done) -> None:
+    def _broadcast(self, frame: bytes, audiences: tuple[Audience, ...], on_done: Done, without: object) -> None:
         """Queue a frame, in one piece with those that wait for the same audience."""
         last = self._broadcasts[-1] if self._broadcasts else None
-        if last is None or last.begun or self._sealed or not _same(last.audiences, audiences):
-            last = Broadcast(audiences)
+        if (
+            last is None
+            or last.begun
+            or self._sealed
+            or last.without is not without
+            or not _same(last.audiences, audiences)
+        ):
+            last = Broadcast(audiences, without)
             self._broadcasts.append(last)
             self._sealed = False
         last.add(frame, on_done)

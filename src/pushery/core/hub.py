@@ -7,9 +7,12 @@ turns of the event loop happens at once: totals are exact because nobody can com
 from typing import Final
 
 from pushery.core.audience import Audience, Write
+from pushery.core.channels import Channels
 from pushery.core.fanout import Done, FanOut
 from pushery.core.patterns import EVERY_TAG
+from pushery.core.rates import TokenBucket
 from pushery.core.tags import TagIndex
+from pushery.core.users import Users
 
 EVERYONE: Final = object()
 TAGS: Final = object()
@@ -17,16 +20,45 @@ TAGS: Final = object()
 
 
 class Crowd:
-    """Everybody online in one app. A subscriber is in `everyone` and under exactly one tag."""
+    """Everybody online in one app: those with a tag, and those with a socket id who use channels.
 
-    __slots__ = ("everyone", "fanout", "messages_out", "pushes", "tags")
+    Who has a tag is in `everyone` and under exactly one tag; what is pushed to everyone is pushed to them.
+    """
+
+    __slots__ = (
+        "bucket",
+        "channels",
+        "everyone",
+        "fanout",
+        "messages_out",
+        "pushes",
+        "sockets",
+        "tags",
+        "unproven",
+        "users",
+    )
 
     def __init__(self, *, fanout_slice: int, standing_patterns: int) -> None:
         self.everyone: Audience = {}
         self.tags = TagIndex(standing_patterns)
         self.fanout = FanOut(fanout_slice)
+        self.sockets: dict[str, object] = {}
+        """Who uses channels, by socket id."""
+        self.channels = Channels(fanout_slice=fanout_slice, standing_patterns=standing_patterns)
+        self.users = Users()
+        self.bucket = TokenBucket()
+        """How fast backends publish to channels."""
+        self.unproven: dict[object, object] = {}
+        """Sockets that must still prove who they are, each with the timer that closes it otherwise."""
         self.pushes = 0
         self.messages_out = 0
+
+    def __len__(self) -> int:
+        return len(self.everyone) + len(self.sockets)
+
+    def has_room(self, limit: int) -> bool:
+        """Whether one more socket fits below the app's limit (0: any number); who is unproven does not count."""
+        return not limit or len(self) - len(self.unproven) < limit
 
     def join(self, tag: str, subscriber: object, write: Write) -> None:
         """Count `subscriber` in: it gets what is pushed to all and to its tag from now on, and nothing from before."""
@@ -78,4 +110,4 @@ class Hub:
     def drop(self, app_key: str) -> list[object]:
         """Forget an app; returns who was online, for the caller to close."""
         crowd = self.crowds.pop(app_key, None)
-        return [] if crowd is None else list(crowd.everyone)
+        return [] if crowd is None else [*crowd.everyone, *crowd.sockets.values()]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pushery.core.apps import App, AppDraft
+from pushery.core.hookevents import HookEvent
 
 
 class StorageError(Exception):
@@ -25,6 +26,13 @@ class AppStore(Protocol):
 
     def add(self, draft: AppDraft) -> App:
         """Register. When this returns, the app survives kill -9 and loss of power."""
+
+    def change(self, key: str, edit: Callable[[App], App]) -> App | None:
+        """Make of the app what `edit` makes of it: its name, administrator, settings and keys may differ.
+
+        The app is read and written in one transaction, so that of two changes neither is lost. Durable when this
+        returns; None when there is no such app. Whatever `edit` raises is raised, and nothing has changed.
+        """
 
     def remove(self, key: str) -> bool:
         """Unregister for good. False when no such app was there."""
@@ -76,3 +84,13 @@ class IdSource(Protocol):
 
     def publication_id(self) -> str:
         """Unique over all nodes; need not be unguessable, must be cheap."""
+
+    def socket_id(self) -> str:
+        """Two numbers of at most ten digits with a dot between, unique over all nodes."""
+
+
+class Hooks(Protocol):
+    """Tells the backends of apps what happens. Order: of one channel, what is handed over first is told first."""
+
+    def happened(self, app: App, event: HookEvent) -> None:
+        """Take an event of an app that has webhooks. Returns at once and never raises: it stands on the hot path."""

@@ -18,7 +18,25 @@ class Publication(msgspec.Struct, frozen=True):
     id: str = ""
 
 
-ENVELOPE_VERSION: Final = 1
+class ChannelEvent(msgspec.Struct, frozen=True):
+    """One event for the subscribers of channels.
+
+    `data` is the text that receivers get as the event's data. It goes to `channels`, or to all channels whose name
+    `pattern` (RE2, unanchored) matches. The socket `without` gets nothing. `user_id` is the member who sent it, where a
+    client did. `cached` says whether channels that keep their last event keep it. `id` as in `Publication`.
+    """
+
+    event: str
+    data: str
+    channels: tuple[str, ...] = ()
+    pattern: str | None = None
+    without: str = ""
+    user_id: str | None = None
+    cached: bool = True
+    id: str = ""
+
+
+ENVELOPE_VERSION: Final = 2
 
 
 class Published(msgspec.Struct, frozen=True, array_like=True, tag="p"):
@@ -29,6 +47,24 @@ class Published(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     publication: Publication
 
 
+class PublishedEvents(msgspec.Struct, frozen=True, array_like=True, tag="e"):
+    """Events of node `origin`, for the subscribers on the others."""
+
+    version: int
+    origin: str
+    app_key: str
+    events: tuple[ChannelEvent, ...]
+
+
+class Terminated(msgspec.Struct, frozen=True, array_like=True, tag="t"):
+    """A user whose signed-in sockets node `origin` was asked to close: the others close theirs."""
+
+    version: int
+    origin: str
+    app_key: str
+    user_id: str
+
+
 class Unregistered(msgspec.Struct, frozen=True, array_like=True, tag="u"):
     """An app that node `origin` has just unregistered: the others close its sockets."""
 
@@ -37,7 +73,7 @@ class Unregistered(msgspec.Struct, frozen=True, array_like=True, tag="u"):
     app_key: str
 
 
-Envelope = Published | Unregistered
+Envelope = Published | PublishedEvents | Terminated | Unregistered
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Envelope] = msgspec.msgpack.Decoder(Envelope)

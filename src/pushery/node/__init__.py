@@ -1,5 +1,6 @@
 """The brain of one running server: it does what the dialects ask for."""
 
-from pushery.node.node import Node, Peer
+from pushery.node.node import Node
+from pushery.node.peers import Peer, Place
 
-__all__ = ["Node", "Peer"]
+__all__ = ["Node", "Peer", "Place"]

@@ -5,75 +5,80 @@ Invariant: what one caller publishes in order is handed to every socket in that 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol, cast
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import cast
 
 import msgspec
 import structlog
 
 from pushery.core import codes
 from pushery.core.apps import AppDraft
-from pushery.core.audience import Write
 from pushery.core.codes import Close
 from pushery.core.effects import (
+    ChangeApp,
     CloseSocket,
     Effect,
+    Enter,
+    Inspect,
     JoinTag,
     ListApps,
-    ListTags,
+    Once,
     Publish,
+    PublishEvent,
     RegisterApp,
+    Relay,
+    Send,
+    SignIn,
     SocketEffect,
+    Subscribe,
+    TerminateUser,
     UnregisterApp,
+    Unsubscribe,
 )
 from pushery.core.exchange import Reply
-from pushery.core.hub import Crowd, Hub
-from pushery.core.patterns import PatternError
-from pushery.core.ports import Bus, Clock, IdSource, StorageError
+from pushery.core.fanout import Done
+from pushery.core.hub import Hub
+from pushery.core.once import Remembered
+from pushery.core.patterns import PatternError, compile_pattern
+from pushery.core.ports import Bus, Clock, Hooks, IdSource, StorageError
 from pushery.core.publications import (
     ENVELOPE_VERSION,
+    ChannelEvent,
     Envelope,
     Publication,
     Published,
+    PublishedEvents,
+    Terminated,
     Unregistered,
     decode_envelope,
     encode_envelope,
 )
 from pushery.core.stats import Stats
+from pushery.core.voice import Voice
+from pushery.node.channels import ChannelDesk
+from pushery.node.delivery import Delivery, Total, sum_of
+from pushery.node.peers import Peer, TagPlace
 from pushery.node.registry import Registry
 from pushery.wire.websocket import TEXT, encode_frame
 
 log = structlog.get_logger("pushery.node")
 
 
-class Place:
-    """Where a peer is counted in. A peer has one or none."""
-
-    __slots__ = ("app_key", "crowd", "tag")
-
-    def __init__(self, app_key: str, crowd: Crowd, tag: str) -> None:
-        self.app_key = app_key
-        self.crowd = crowd
-        self.tag = tag
-
-
-class Peer(Protocol):
-    """A client's socket, as the node sees it."""
-
-    place: Place | None
-    """Set by the node; None before it has joined and after it has left."""
-
-    entry: Write
-    """What takes its frames at the moment: its transport, or its outbox while it is slow."""
-
-    def close(self, close: Close) -> None:
-        """Have it counted out with `Node.leave`, and begin the closing handshake. Harmless when repeated."""
-
-
 class Node:
     """Puts hub, registry and bus together."""
 
-    def __init__(self, *, registry: Registry, hub: Hub, bus: Bus, clock: Clock, ids: IdSource, stats: Stats) -> None:
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        hub: Hub,
+        bus: Bus,
+        clock: Clock,
+        ids: IdSource,
+        stats: Stats,
+        voice: Voice,
+        hooks: Hooks,
+    ) -> None:
         self.registry = registry
         self.hub = hub
         self.stats = stats
@@ -81,35 +86,47 @@ class Node:
         self._clock = clock
         self._ids = ids
         self._origin = ids.publication_id()
-        self._unflushed: dict[Crowd, None] = {}
-        """The crowds that have been published to since the last flush."""
-        self._stepping: set[Crowd] = set()
-        """The crowds whose broadcasts are being carried on by the event loop."""
+        self._delivery = Delivery(stats)
+        self._channels = ChannelDesk(
+            hub=hub, directory=registry.directory, delivery=self._delivery, voice=voice, hooks=hooks, clock=clock
+        )
+        self._answers: Remembered[Reply | asyncio.Task[Reply]] = Remembered()
         self._tasks: set[asyncio.Task[None]] = set()
         """Work that nobody waits for; the event loop itself would let it be collected."""
         bus.attach(self._receive)
         self._actions: dict[type, Callable[..., Reply | Awaitable[Reply]]] = {
             Publish: self._publish,
+            PublishEvent: self._publish_events,
             RegisterApp: self._register,
             UnregisterApp: self._unregister,
+            ChangeApp: self._change,
             ListApps: self._list_apps,
-            ListTags: self._list_tags,
+            Inspect: self._inspect,
+            TerminateUser: self._terminate,
+        }
+        self._socket_actions: dict[type, Callable[..., object]] = {
+            JoinTag: self._join,
+            Enter: self._channels.enter,
+            Send: _send,
+            Subscribe: self._channels.subscribe,
+            Unsubscribe: self._channels.unsubscribe,
+            Relay: self._relay,
+            SignIn: self._channels.sign_in,
+            CloseSocket: _close,
         }
 
     def perform(self, effect: Effect) -> Reply | Awaitable[Reply]:
         """Do what a dialect's route asked for. The awaitable may raise StorageError."""
+        if isinstance(effect, Publish | PublishEvent) and effect.once is not None:
+            return self._perform_once(effect, effect.once)
         return self._actions[type(effect)](effect)
 
     def apply(self, peer: Peer, effects: Iterable[SocketEffect]) -> None:
         """Do what a session asked for, in order."""
         for effect in effects:
-            if isinstance(effect, JoinTag):
-                self._join(peer, effect)
-            else:
-                assert isinstance(effect, CloseSocket)
-                peer.close(effect.close)
+            self._socket_actions[type(effect)](peer, effect)
 
-    def publish(self, publication: Publication) -> int | asyncio.Future[int]:
+    def publish(self, publication: Publication) -> Total:
         """Deliver here and tell the other nodes. Raises PatternError.
 
         Returns how many of this node's sockets it was handed to, for a huge audience once that is known.
@@ -125,15 +142,19 @@ class Node:
     def leave(self, peer: Peer) -> None:
         """Count a peer out; harmless when it never joined."""
         place = peer.place
-        if place is not None:
+        if place is None:
+            return
+        place.settle(peer)  # what it writes may still swap the peer's entry, which has to reach every audience
+        peer.place = None
+        if isinstance(place, TagPlace):
             place.crowd.leave(place.tag, peer)
-            peer.place = None
+        else:
+            self._channels.leave(peer, place)
 
     def redirect(self, peer: Peer) -> None:
         """Use the peer's new `entry` from now on."""
-        place = peer.place
-        if place is not None:
-            place.crowd.redirect(place.tag, peer, peer.entry)
+        if peer.place is not None:
+            peer.place.redirect(peer)
 
     async def watch_registry(self, every_s: float) -> None:
         """Follow what other processes do to the registry (the command line's `app add` and `app remove`), for ever."""
@@ -161,79 +182,87 @@ class Node:
         self.stats.push_seconds.observe(self._clock.monotonic() - started)
         return effect.answer(delivered)
 
+    def _publish_events(self, effect: PublishEvent) -> Reply | Awaitable[Reply]:
+        started = self._clock.monotonic()
+        app = self.registry.apps.get(effect.app_key)
+        crowd = self.hub.crowd(effect.app_key)
+        limit = 0 if app is None else app.settings.events_per_second
+        if limit and not crowd.bucket.take(len(effect.events), limit, started):
+            return effect.too_fast(limit)
+        totals: list[list[Total]] = []
+        if app is not None:
+            try:
+                for event in effect.events:
+                    if event.pattern is not None:
+                        compile_pattern(event.pattern)
+            except PatternError as error:
+                return effect.bad_pattern(error)
+            totals = [self._channels.publish(app, event) for event in effect.events]
+        self.stats.pushes += len(effect.events)
+        crowd.pushes += len(effect.events)
+        self._tell_events(effect.app_key, effect.events)
+
+        def answer(counts: Sequence[int]) -> Reply:
+            self.stats.push_seconds.observe(self._clock.monotonic() - started)
+            return effect.answer(crowd, counts)
+
+        async def answer_later() -> Reply:
+            return answer([sum(await sum_of(each)) for each in totals])
+
+        if any(isinstance(total, asyncio.Future) for each in totals for total in each):
+            return answer_later()
+        return answer([sum(cast(list[int], each)) for each in totals])
+
+    def _perform_once(self, effect: Publish | PublishEvent, once: Once) -> Reply | Awaitable[Reply]:
+        """Do it, or give the answer that it got when it was done."""
+        app_key = effect.publication.app_key if isinstance(effect, Publish) else effect.app_key
+        now = self._clock.monotonic()
+        found = self._answers.get(app_key, once.key, now)
+        if found is not None:
+            fingerprint, before = found
+            if fingerprint != once.fingerprint:
+                return once.reused()
+            return before if isinstance(before, Reply) else asyncio.shield(before)
+        result = self._actions[type(effect)](effect)
+        if not isinstance(result, Reply):
+            result = asyncio.get_running_loop().create_task(cast(Coroutine[None, None, Reply], result))
+        elif result.status >= 300:  # nothing was done
+            return result
+        self._answers.put(app_key, once.key, once.fingerprint, result, now)
+        return result if isinstance(result, Reply) else asyncio.shield(result)
+
     async def _answer_later(self, effect: Publish, delivered: asyncio.Future[int], started: float) -> Reply:
         total = await delivered
         self.stats.push_seconds.observe(self._clock.monotonic() - started)
         return effect.answer(total)
 
-    def _deliver(self, publication: Publication) -> int | asyncio.Future[int]:
+    def _deliver(self, publication: Publication) -> Total:
         """The local half of a publication, whichever node it was made on."""
         crowd = self.hub.crowd(publication.app_key)
         frame = encode_frame(TEXT, publication.text)
-        future: asyncio.Future[int] | None = None
 
-        def done(total: int) -> None:
-            self._count(crowd, total, len(frame))
-            if future is not None and not future.cancelled():
-                future.set_result(total)
+        def publish(done: Done) -> int | None:
+            return crowd.publish(frame, publication.pattern, done)
 
-        total = crowd.publish(frame, publication.pattern, done)
-        if total is None:
-            future = asyncio.get_running_loop().create_future()
-            self._carry_on(crowd)
-            return future
-        self._count(crowd, total, len(frame))
-        if not self._unflushed:
-            # One turn later, behind this turn's replies: while a large audience is being written, backends that have
-            # their answer send what the next turn gathers.
-            loop = asyncio.get_running_loop()
-            loop.call_soon(loop.call_soon, self._flush)
-        self._unflushed[crowd] = None
-        return total
+        return self._delivery.hand_over(crowd, crowd.fanout, len(frame), publish)
 
-    def _flush(self) -> None:
-        """Write what has been gathered."""
-        crowds, self._unflushed = self._unflushed, {}
-        for crowd in crowds:
-            crowd.fanout.flush()
-            self._note_failures(crowd)
-
-    def _note_failures(self, crowd: Crowd) -> None:
-        """Writes do not fail but through a defect of ours; then it must not go unnoticed."""
-        failures = crowd.fanout.failures
-        if failures:
-            crowd.fanout.failures = 0
-            self.stats.errors["write_failed"] += failures
-            log.error("writes_failed", count=failures)
-
-    def _count(self, crowd: Crowd, total: int, frame_size: int) -> None:
-        crowd.messages_out += total
-        self.stats.messages_out += total
-        self.stats.bytes_out += total * frame_size
-
-    def _carry_on(self, crowd: Crowd) -> None:
-        """Keep a crowd's broadcasts going, a slice for each turn of the loop."""
-        if crowd in self._stepping:
-            return
-        self._stepping.add(crowd)
-        loop = asyncio.get_running_loop()
-
-        def step() -> None:
-            if crowd.fanout.step():
-                loop.call_soon(step)
-            else:
-                self._stepping.discard(crowd)
-                self._note_failures(crowd)
-
-        loop.call_soon(step)
+    def _relay(self, peer: Peer, effect: Relay) -> None:
+        place = peer.place
+        event = self._channels.relay(peer, effect)
+        if event is not None and place is not None:
+            self._tell_events(place.app_key, (event,))
 
     def _join(self, peer: Peer, effect: JoinTag) -> None:
-        if effect.app_key not in self.registry.apps:
+        app = self.registry.apps.get(effect.app_key)
+        if app is None:
             peer.close(codes.APP_UNREGISTERED)
             return
         crowd = self.hub.crowd(effect.app_key)
+        if not crowd.has_room(app.settings.max_connections):
+            peer.close(codes.OVER_QUOTA)
+            return
         crowd.join(effect.tag, peer, peer.entry)
-        peer.place = Place(effect.app_key, crowd, effect.tag)
+        peer.place = TagPlace(effect.app_key, crowd, effect.tag)
 
     async def _register(self, effect: RegisterApp) -> Reply:
         draft = AppDraft(
@@ -259,8 +288,24 @@ class Node:
     def _list_apps(self, effect: ListApps) -> Reply:
         return effect.answer(list(self.registry.apps.values()))
 
-    def _list_tags(self, effect: ListTags) -> Reply:
-        return effect.answer(self.hub.crowd(effect.app_key).tags.names())
+    async def _change(self, effect: ChangeApp) -> Reply:
+        app = await self.registry.change(effect.app_key, effect.edit)
+        if app is not None:
+            log.info("app_changed", app_key=app.key)
+        return effect.answer(app)
+
+    def _inspect(self, effect: Inspect) -> Reply:
+        return effect.answer(self.hub.crowd(effect.app_key))
+
+    def _terminate(self, effect: TerminateUser) -> Reply:
+        self._tell(Terminated(ENVELOPE_VERSION, self._origin, effect.app_key, effect.user_id))
+        return effect.answer(self._close_user(effect.app_key, effect.user_id))
+
+    def _close_user(self, app_key: str, user_id: str) -> int:
+        peers = self._channels.users_sockets(app_key, user_id)
+        for peer in peers:
+            peer.close(codes.TERMINATED)
+        return len(peers)
 
     def _close_app(self, app_key: str) -> None:
         """Close everybody who is online in an app that is no more."""
@@ -278,6 +323,11 @@ class Node:
                 peer.close(close)
             await asyncio.sleep(0)
 
+    def _tell_events(self, app_key: str, events: Sequence[ChannelEvent]) -> None:
+        if self._bus.has_peers:
+            named = tuple(msgspec.structs.replace(event, id=self._ids.publication_id()) for event in events)
+            self._tell(PublishedEvents(ENVELOPE_VERSION, self._origin, app_key, named))
+
     def _tell(self, envelope: Envelope) -> None:
         if self._bus.has_peers:
             self._bus.send(encode_envelope(envelope))
@@ -286,11 +336,30 @@ class Node:
         envelope = decode_envelope(data)
         if envelope is None or envelope.origin == self._origin:
             return
-        if isinstance(envelope, Unregistered):
-            self.registry.forget(envelope.app_key)
-            self._close_app(envelope.app_key)
-        elif envelope.publication.app_key in self.registry.apps:
-            try:
+        try:
+            self._take_in(envelope)
+        except PatternError as error:  # its origin found it valid, so that runs another version
+            log.warning("publication_not_understood", error=str(error))
+
+    def _take_in(self, envelope: Envelope) -> None:
+        match envelope:
+            case Unregistered():
+                self.registry.forget(envelope.app_key)
+                self._close_app(envelope.app_key)
+            case Published() if envelope.publication.app_key in self.registry.apps:
                 self._deliver(envelope.publication)
-            except PatternError as error:  # its origin found it valid, so that runs another version
-                log.warning("publication_not_understood", app_key=envelope.publication.app_key, error=str(error))
+            case PublishedEvents() if envelope.app_key in self.registry.apps:
+                for event in envelope.events:
+                    self._channels.publish(self.registry.apps[envelope.app_key], event)
+            case Terminated():
+                self._close_user(envelope.app_key, envelope.user_id)
+            case _:
+                log.debug("envelope_for_unknown_app")
+
+
+def _send(peer: Peer, effect: Send) -> None:
+    peer.send(effect.text)
+
+
+def _close(peer: Peer, effect: CloseSocket) -> None:
+    peer.close(effect.close)

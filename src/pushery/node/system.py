@@ -1,7 +1,9 @@
 """The real clock and the real randomness, as the ports ask for them."""
 
 import itertools
+import os
 import secrets
+import struct
 import time
 
 
@@ -35,3 +37,8 @@ class SystemIds:
     def publication_id(self) -> str:
         """Unique over all nodes."""
         return f"{self._prefix}-{next(self._count)}"
+
+    def socket_id(self) -> str:
+        """Two random numbers of 32 bits, as in "1234.5678"."""
+        first, second = struct.unpack("=II", os.urandom(8))
+        return f"{first}.{second}"

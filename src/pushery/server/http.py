@@ -16,7 +16,7 @@ from pushery.core.ports import StorageError
 from pushery.core.wheel import NEVER
 from pushery.server.compression import SharedDeflater
 from pushery.server.cors import cors_headers, preflight
-from pushery.server.proxies import forwarded_peer
+from pushery.server.proxies import forwarded_peer, forwarded_secure
 from pushery.server.shared import LARGE_PIECE, TICK_S, Connection, Shared
 from pushery.server.websocket import WebSocketPeer
 from pushery.wire.deflate import negotiate
@@ -169,7 +169,9 @@ class HttpConnection(asyncio.Protocol, Connection):
         shared = self._shared
         shared.stats.http_requests += 1
         try:
+            request.secure = shared.secure
             if shared.trusted_proxies:
+                request.secure = forwarded_secure(request, shared.trusted_proxies)
                 request.peer = forwarded_peer(request, shared.trusted_proxies)
             if request.method == "OPTIONS":
                 self._reply(request, preflight(request, shared.router.methods(request.path), shared.cors_origins))

@@ -56,7 +56,7 @@ class StatsCollector(Collector):
         pushes = CounterMetricFamily("pushery_app_pushes", "Pushes published.", labels=["app_key"])
         messages = CounterMetricFamily("pushery_app_messages_out", "Messages handed to sockets.", labels=["app_key"])
         for key, crowd in self._hub.crowds.items():
-            connections.add_metric([key], len(crowd.everyone))
+            connections.add_metric([key], len(crowd))
             pushes.add_metric([key], crowd.pushes)
             messages.add_metric([key], crowd.messages_out)
         return (connections, pushes, messages)

@@ -30,6 +30,17 @@ def forwarded_peer(request: Request, trusted: Networks) -> str:
     return f"[{client}]:0" if ":" in client else f"{client}:0"
 
 
+def forwarded_secure(request: Request, trusted: Networks) -> bool:
+    """Whether the client speaks TLS: to a trusted proxy (X-Forwarded-Proto), or else to us.
+
+    Ask before `peer` changes.
+    """
+    told = request.header(b"x-forwarded-proto").rpartition(b",")[2].strip().lower()
+    if not told or not _is_trusted(_host_of(request.peer), trusted):
+        return request.secure
+    return told in (b"https", b"wss")
+
+
 def _host_of(address: str) -> str:
     """The IP address in "ip", "ip:port", "[ip]" or "[ip]:port", mapped IPv4 as such; "" when there is none."""
     host = address

@@ -1,13 +1,18 @@
 """From a request's method and path to the function that answers it."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from pushery.core.effects import Handler, Outcome, Route
 from pushery.core.exchange import Refusal, Request
 
+Elsewhere = Callable[[Request], Outcome | None]
+"""What to make of a request whose path leads nowhere; None when that is for the router to say."""
+
 _NO_PARAMS: Final[Mapping[str, str]] = {}
+_PARAMETER: Final = re.compile(r"{(\w+)\*?}")
 
 
 class _Segment:
@@ -25,11 +30,16 @@ class _Segment:
 
 
 class Router:
-    """A tree of path segments. A literal segment wins over a parameter."""
+    """A tree of path segments. A literal segment wins over a parameter, a prefixed route over one without."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], elsewhere: Elsewhere = lambda request: None) -> None:
         self.routes = tuple(routes)
+        self._elsewhere = elsewhere
         self._root = _Segment()
+        self._tails = tuple({f"/{route.path.split('/')[1]}/": None for route in self.routes if route.prefixed})
+        """How the paths of prefixed routes begin, wherever that stands."""
+        self._spanning: list[tuple[re.Pattern[str], _Segment]] = []
+        """Routes with a parameter of several segments, tried when the tree leads nowhere."""
         for route in self.routes:
             self._add(route)
 
@@ -37,6 +47,9 @@ class Router:
         """Answer the request. Raises whatever the route's function raises, and Refusals of its own (404, 405, 400)."""
         found = self._find(request.path)
         if found is None:
+            outcome = self._elsewhere(request)
+            if outcome is not None:
+                return outcome
             message = "There is nothing at this path; the reference lists all routes."
             raise Refusal(404, "unknown_route", message)
         place, values = found
@@ -62,6 +75,21 @@ class Router:
         return sorted({*place.handlers, "OPTIONS", *(["HEAD"] if "GET" in place.handlers else [])})
 
     def _find(self, path: str) -> tuple[_Segment, list[str]] | None:
+        for tail in self._tails:
+            start = path.find(tail, 1)
+            if start > 0:
+                found = self._walk(path[start:])
+                if found is not None:
+                    return found
+        found = self._walk(path)
+        if found is None:
+            for pattern, place in self._spanning:
+                match = pattern.fullmatch(path)
+                if match is not None:
+                    return place, list(match.groups())
+        return found
+
+    def _walk(self, path: str) -> tuple[_Segment, list[str]] | None:
         place, values = self._root, []
         for segment in path.split("/")[1:]:
             onward = place.next.get(segment)
@@ -74,6 +102,9 @@ class Router:
         return (place, values) if place.handlers else None
 
     def _add(self, route: Route) -> None:
+        if "*}" in route.path:
+            self._add_spanning(route)
+            return
         place, names = self._root, []
         for segment in route.path.split("/")[1:]:
             if segment.startswith("{"):
@@ -85,6 +116,16 @@ class Router:
                 place = place.next.setdefault(segment, _Segment())
         place.names = tuple(names)
         place.handlers[route.method] = route.handle
+
+    def _add_spanning(self, route: Route) -> None:
+        place = _Segment()
+        place.names = tuple(_PARAMETER.findall(route.path))
+        place.handlers[route.method] = route.handle
+        form = "".join(
+            "(.+)" if part.endswith("*}") else "([^/]+)" if part.startswith("{") else re.escape(part)
+            for part in re.split(r"({\w+\*?})", route.path)
+        )
+        self._spanning.append((re.compile(f".*{form}" if route.prefixed else form), place))
 
 
 def _decode(name: str, segment: str) -> str:

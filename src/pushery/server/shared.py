@@ -96,6 +96,8 @@ class Shared:
     """Bytes from which a message goes out compressed to whoever agreed; None switches compression off."""
     cors_origins: frozenset[str]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    secure: bool = False
+    """Whether clients speak TLS to this server itself."""
     verbose: bool = False
     """Whether requests and sockets are logged one by one; asked before the logger is, which costs more."""
     draining: bool = False

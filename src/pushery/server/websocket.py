@@ -15,11 +15,11 @@ from pushery.core.codes import Close
 from pushery.core.effects import Session
 from pushery.core.outbox import Outbox
 from pushery.core.wheel import NEVER
-from pushery.node.node import Place
+from pushery.node import Place
 from pushery.server.compression import SharedDeflater
 from pushery.server.sending import plain_socket
 from pushery.server.shared import LARGE_PIECE, Connection, Shared
-from pushery.wire.websocket import CLOSE, PING, PONG, FrameReader, Message, close_frame, encode_frame
+from pushery.wire.websocket import CLOSE, PING, PONG, TEXT, FrameReader, Message, close_frame, encode_frame
 
 log = structlog.get_logger("pushery.server")
 
@@ -161,11 +161,19 @@ class WebSocketPeer(asyncio.Protocol, Connection):
             self._shared.stats.messages_in += 1
             self._shared.node.apply(self, self._session.received(payload))
 
+    def send(self, text: bytes) -> None:
+        """Give it one text message, after what it has been given before."""
+        if not self._closing:
+            self.entry(encode_frame(TEXT, text))
+
     def close(self, close: Close) -> None:
         """Count it out and begin the closing handshake; what was written before still goes out first."""
         if self._closing:
             return
         self._shared.node.leave(self)
+        close, last_words = self._session.farewell(close)
+        if last_words is not None:
+            self.send(last_words)
         self.entry(close_frame(close))
         self._closing = True
         if close.code in _FOR_CAUSE:

@@ -4,20 +4,40 @@ Keeps no copy in memory, watches for no changes and blocks its thread: its calle
 Invariant: a row is whole and sealed under the database's one key, or it is not there.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from sqlalchemy import Row, delete, insert, select, update
+from msgspec import structs
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from pushery.core.apps import App, AppDraft
+from pushery.core.apps import App, AppDraft, KeyPair
 from pushery.core.ports import StorageError
 from pushery.storage.database import Database
 from pushery.storage.keyfile import read_key, read_or_create_key
 from pushery.storage.migrations import migrate
-from pushery.storage.schema import apps, meta
+from pushery.storage.schema import apps, keys, meta
 from pushery.storage.sealing import Sealer
+from pushery.storage.settings import decode_settings, encode_settings
 
 KEY_CHECK_TEXT = "Pushery"
 KEY_CHECK_CONTEXT = "pushery_meta:key_check"
+
+FIXED: Final = ("id", "key", "secret", "request_ip", "registered_ms")
+"""What `change` leaves alone."""
+
+# One statement, so that an app and its keys are of one moment. An outer join: a server of version 1 that is still
+# running knows no table of keys, so what it registers has its one key only.
+APPS_WITH_KEYS: Final = (
+    select(
+        apps,
+        keys.c.key.label("pair_key"),
+        keys.c.secret.label("pair_secret"),
+        keys.c.created_ms.label("pair_created_ms"),
+    )
+    .select_from(apps.outerjoin(keys, keys.c.app_id == apps.c.id))
+    .order_by(apps.c.id, keys.c.id)
+)
 
 
 def open_app_store(sqldir: str, key: bytes | None = None) -> "SqlAppStore":
@@ -45,32 +65,51 @@ class SqlAppStore:
     def load(self) -> Sequence[App]:
         """All apps in order of registration."""
         with self._database.reading() as connection:
-            rows = connection.execute(select(apps).order_by(apps.c.id)).all()
-        return [self._app(row) for row in rows]
+            rows = connection.execute(APPS_WITH_KEYS).all()
+        return [self._app(list(group)) for _, group in itertools.groupby(rows, key=lambda row: row.id)]
 
     def add(self, draft: AppDraft) -> App:
         """Register. On the disk when this returns; `StorageError` when the key is taken."""
         with self._database.writing() as connection:
             values = {
                 "key": draft.key,
-                "secret": self._sealer.seal(draft.secret, f"{draft.key}:secret"),
+                "secret": self._seal_secret(draft.key, draft.secret),
                 "name": draft.name,
                 "auth_account": draft.auth_account,
-                "auth_password": self._sealer.seal(draft.auth_password, f"{draft.key}:auth_password"),
+                "auth_password": self._seal_password(draft),
                 "request_ip": draft.request_ip,
                 "registered_ms": draft.registered_ms,
             }
             identity = connection.execute(insert(apps).values(values).returning(apps.c.id)).scalar_one()
-        return App(
-            id=str(identity),
-            key=draft.key,
-            secret=draft.secret,
-            name=draft.name,
-            auth_account=draft.auth_account,
-            auth_password=draft.auth_password,
-            request_ip=draft.request_ip,
-            registered_ms=draft.registered_ms,
-        )
+            app = App(id=str(identity), **structs.asdict(draft))
+            self._insert_keys(connection, app)
+        return app
+
+    def change(self, key: str, edit: Callable[[App], App]) -> App | None:
+        """Make of the app what `edit` makes of it: name, administrator, settings, keys. On the disk when this returns.
+
+        None when there is no such app. `ValueError` when `edit` changes what stays as long as an app lives.
+        """
+        with self._database.writing() as connection:
+            rows = connection.execute(APPS_WITH_KEYS.where(apps.c.key == key)).all()
+            if not rows:
+                return None
+            before = self._app(rows)
+            after = edit(before)
+            if any(getattr(before, name) != getattr(after, name) for name in FIXED):
+                raise ValueError(f"of an app, {', '.join(FIXED)} stay as they are")
+            if after != before:
+                values = {
+                    "name": after.name,
+                    "auth_account": after.auth_account,
+                    "auth_password": self._seal_password(after),
+                    "settings": encode_settings(after.settings, rows[0].settings),
+                }
+                connection.execute(update(apps).where(apps.c.key == key).values(values))
+            if after.keys != before.keys:
+                connection.execute(delete(keys).where(keys.c.app_id == int(after.id)))
+                self._insert_keys(connection, after)
+        return after
 
     def remove(self, key: str) -> bool:
         """Unregister for good. False when no such app was there."""
@@ -87,22 +126,44 @@ class SqlAppStore:
     def close(self) -> None:
         self._database.close()
 
-    def _app(self, row: Row[tuple[object, ...]]) -> App:
+    def _app(self, rows: Sequence[Row[tuple[object, ...]]]) -> App:
+        """The app of these rows, one for each of its keys."""
+        row = rows[0]
         try:
-            secret = self._sealer.unseal(row.secret, f"{row.key}:secret")
-            auth_password = self._sealer.unseal(row.auth_password, f"{row.key}:auth_password")
+            return App(
+                id=str(row.id),
+                key=row.key,
+                secret=self._sealer.unseal(row.secret, f"{row.key}:secret"),
+                name=row.name,
+                auth_account=row.auth_account,
+                auth_password=self._sealer.unseal(row.auth_password, f"{row.key}:auth_password"),
+                request_ip=row.request_ip,
+                registered_ms=row.registered_ms,
+                settings=decode_settings(row.settings),
+                keys=tuple(self._pair(row) for row in rows if row.pair_key is not None),
+            )
         except StorageError as error:
             raise StorageError(f"{self._database.place}, app {row.id}: {error}") from None
-        return App(
-            id=str(row.id),
-            key=row.key,
-            secret=secret,
-            name=row.name,
-            auth_account=row.auth_account,
-            auth_password=auth_password,
-            request_ip=row.request_ip,
-            registered_ms=row.registered_ms,
-        )
+
+    def _pair(self, row: Row[tuple[object, ...]]) -> KeyPair:
+        secret = self._sealer.unseal(row.pair_secret, f"{row.pair_key}:secret")
+        return KeyPair(key=row.pair_key, secret=secret, created_ms=row.pair_created_ms)
+
+    def _insert_keys(self, connection: Connection, app: App) -> None:
+        for pair in app.keys:
+            values = {
+                "app_id": int(app.id),
+                "key": pair.key,
+                "secret": self._seal_secret(pair.key, pair.secret),
+                "created_ms": pair.created_ms,
+            }
+            connection.execute(insert(keys).values(values))
+
+    def _seal_secret(self, key: str, secret: str) -> bytes:
+        return self._sealer.seal(secret, f"{key}:secret")
+
+    def _seal_password(self, app: AppDraft) -> bytes:
+        return self._sealer.seal(app.auth_password, f"{app.key}:auth_password")
 
 
 def _fitting_sealer(database: Database, key: bytes | None) -> Sealer:

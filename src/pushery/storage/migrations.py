@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
@@ -46,8 +47,28 @@ def create_apps(connection: Connection) -> None:
     apps.create(connection)
 
 
+def add_settings_and_keys(connection: Connection) -> None:
+    """Version 2. Every app gets default settings, and the key and secret it has become its first pair."""
+    metadata = MetaData()
+    apps = Table("pushery_apps", metadata, autoload_with=connection)
+    keys = Table(
+        "pushery_keys",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("app_id", Integer, ForeignKey("pushery_apps.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("key", Text, nullable=False, unique=True),
+        Column("secret", LargeBinary, nullable=False),
+        Column("created_ms", BigInteger, nullable=False),
+    )
+    connection.exec_driver_sql("ALTER TABLE pushery_apps ADD COLUMN settings TEXT DEFAULT '{}' NOT NULL")
+    keys.create(connection)
+    # A sealed secret opens in either table: it is bound to its key, not to its row.
+    pairs = select(apps.c.id, apps.c.key, apps.c.secret, apps.c.registered_ms).order_by(apps.c.id)
+    connection.execute(insert(keys).from_select(["app_id", "key", "secret", "created_ms"], pairs))
+
+
 # The n-th entry leads from version n - 1 to n. Only ever append; an entry that was released does not change.
-MIGRATIONS: Sequence[Migration] = (create_apps,)
+MIGRATIONS: Sequence[Migration] = (create_apps, add_settings_and_keys)
 
 
 def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> None:

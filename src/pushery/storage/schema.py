@@ -4,7 +4,7 @@ Does not create anything: `migrations` does. Invariant: these tables are what th
 behind (a test compares them).
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData()
 
@@ -30,5 +30,18 @@ apps = Table(
     Column("auth_password", LargeBinary, nullable=False),  # sealed
     Column("request_ip", Text, nullable=False),
     Column("registered_ms", BigInteger, nullable=False),
+    # A JSON object of the settings that are not at their default.
+    Column("settings", Text, nullable=False, server_default="{}"),
     sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "pushery_keys",
+    metadata,
+    # Rising with age: the oldest key of an app comes first.
+    Column("id", Integer, primary_key=True),
+    Column("app_id", Integer, ForeignKey("pushery_apps.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("secret", LargeBinary, nullable=False),  # sealed
+    Column("created_ms", BigInteger, nullable=False),
 )

@@ -201,7 +201,9 @@ class Scene:
     ) -> None:
         self.world = World(KEY)
         self.node = self.world.node(fanout_slice=fanout_slice)
-        dialect = GoPusher(GoPusherOptions(*SUPER, mask_passwords=False, message_limit=512), self.node.registry.apps)
+        dialect = GoPusher(
+            GoPusherOptions(*SUPER, mask_passwords=False, message_limit=512), self.node.registry.directory
+        )
         self.shared = Shared(
             loop=asyncio.get_running_loop(),
             node=self.node,

@@ -260,6 +260,10 @@ class FailingSession:
             return (CloseSocket(Close(4000, "as you wish", "")),)
         raise RuntimeError("a defect")
 
+    def farewell(self, close: Close) -> tuple[Close, bytes | None]:
+        """Has no last words."""
+        return close, None
+
 
 def failing(*, when_opened: bool = False) -> Scene:
     """A server whose sessions fail."""

@@ -9,21 +9,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from pushery.core.apps import MAX_NAME, App
-from pushery.core.effects import (
-    ListApps,
-    ListTags,
-    OpenSocket,
-    Outcome,
-    Publish,
-    RegisterApp,
-    Route,
-    UnregisterApp,
-)
+from pushery.core.apps import MAX_NAME, App, Directory
+from pushery.core.basicauth import administers, credentials, match, sent_credentials, unauthorized
+from pushery.core.effects import Inspect, ListApps, OpenSocket, Outcome, Publish, RegisterApp, Route, UnregisterApp
 from pushery.core.exchange import Refusal, Reply, Request
+from pushery.core.hub import Crowd
 from pushery.core.patterns import PatternError
 from pushery.core.publications import Publication
-from pushery.dialects.gopusher.auth import administers, credentials, match, sent_credentials, unauthorized
 from pushery.dialects.gopusher.parameters import Parameters
 from pushery.dialects.gopusher.session import GoPusherSession
 
@@ -90,10 +82,14 @@ class _Registered(msgspec.Struct, frozen=True):
 
 
 class GoPusher:
-    """The dialect over `apps`, a live view of the registry by key."""
+    """The dialect over `directory`, a live view of the registry.
 
-    def __init__(self, options: GoPusherOptions, apps: Mapping[str, App]) -> None:
-        self._apps = apps
+    Clients connect with any valid key of an app. Its routes also know it by what it is called, which may be a key that
+    has been revoked since: they go by account and password. Replies repeat the key that was asked with.
+    """
+
+    def __init__(self, options: GoPusherOptions, directory: Directory) -> None:
+        self._directory = directory
         self.configure(options)
 
     def configure(self, options: GoPusherOptions) -> None:
@@ -142,11 +138,12 @@ class GoPusher:
     def push(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """POST /api/push/{app_key}"""
         app = self._require_admin(request, params["app_key"])
+        _require_in_use(app)
         sent = Parameters(request)
         content, user_tag = sent.required("content"), sent.optional("user_tag")
 
         def answer(total: int) -> Reply:
-            return _json(_Pushed(app.key, content, user_tag, str(total)))
+            return _json(_Pushed(params["app_key"], content, user_tag, str(total)))
 
         return Publish(Publication(app.key, content.encode(), user_tag or None), answer, _bad_pattern)
 
@@ -155,16 +152,18 @@ class GoPusher:
         app = self._require_admin(request, params["app_key"])
         limit, page = _paging(params)
 
-        def answer(tags: Sequence[str]) -> Reply:
-            return _json(_Online(app.key, len(tags), limit, page, _page_of(tags, limit, page)))
+        def answer(crowd: Crowd) -> Reply:
+            tags = crowd.tags.names()
+            return _json(_Online(params["app_key"], len(tags), limit, page, _page_of(tags, limit, page)))
 
-        return ListTags(app.key, answer)
+        return Inspect(app.key, answer)
 
     def connect(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /ws/{app_key}/{user_tag}"""
-        app = self._apps.get(params["app_key"])
+        app = self._directory.by_key.get(params["app_key"])
         if app is None:
             raise _unknown_app()
+        _require_in_use(app)
         tag = params["user_tag"]
         if not 0 < len(tag) <= MAX_TAG:
             raise Refusal(
@@ -179,7 +178,7 @@ class GoPusher:
     def _require_admin(self, request: Request, app_key: str) -> App:
         """The app, for its own admin or the super admin."""
         sent = sent_credentials(request)
-        app = self._apps.get(app_key)
+        app = self._directory.apps.get(app_key) or self._directory.by_key.get(app_key)
         if administers(sent, app) or match(sent, self._super_admin):
             if app is None:
                 raise _unknown_app()
@@ -192,6 +191,15 @@ def _short(sent: Parameters, name: str) -> str:
     if len(value) > MAX_NAME:
         raise Refusal(400, "malformed_parameter", f"'{name}' has at most {MAX_NAME} characters.", parameter=name)
     return value
+
+
+def _require_in_use(app: App) -> None:
+    if not app.settings.enabled:
+        message = "The app is switched off: its setting 'enabled' is false."
+        raise Refusal(403, "app_disabled", message)
+    if not app.settings.gopusher:
+        message = "The app does not speak this protocol: its setting 'gopusher' is false."
+        raise Refusal(403, "dialect_disabled", message)
 
 
 def _unknown_app() -> Refusal:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pushery.core.codes import Close
 from pushery.core.effects import JoinTag, SocketEffect
 
 
@@ -22,3 +23,7 @@ class GoPusherSession:
     def received(self, message: str | bytes) -> Sequence[SocketEffect]:
         """Nothing a client says means anything in this dialect."""
         return ()
+
+    def farewell(self, close: Close) -> tuple[Close, bytes | None]:
+        """Every close goes out as it is; this dialect has no last words."""
+        return close, None

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushery.core.apps import App
+from pushery.core.basicauth import administers, credentials, match, sent_credentials, unauthorized
 from pushery.core.exchange import Request
-from pushery.dialects.gopusher.auth import administers, credentials, match, sent_credentials, unauthorized
 
 
 def request(authorization: bytes | None) -> Request:

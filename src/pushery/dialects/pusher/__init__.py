@@ -1,0 +1,6 @@
+"""The Pusher Channels dialect: channels, presence, signatures, and libraries in every language."""
+
+from pushery.dialects.pusher.messages import PusherVoice
+from pushery.dialects.pusher.sockets import PusherSockets, SocketOptions
+
+__all__ = ["PusherSockets", "PusherVoice", "SocketOptions"]

@@ -1,0 +1,93 @@
+"""From a frame to the sockets, over the turns of the event loop: gathers, counts, and carries broadcasts on.
+
+Invariant: what is handed over within one turn of the loop is written at the latest one turn later.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from pushery.core.fanout import Done, FanOut
+from pushery.core.hub import Crowd
+from pushery.core.stats import Stats
+
+log = structlog.get_logger("pushery.node")
+
+Total = int | asyncio.Future[int]
+"""How many sockets a frame was handed to: at once, or for a huge audience once that is known."""
+
+
+class Delivery:
+    """All fan-outs of a node."""
+
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
+        self._unflushed: dict[FanOut, None] = {}
+        """Those that have taken frames since the last flush."""
+        self._stepping: set[FanOut] = set()
+        """Those whose broadcasts are being carried on by the event loop."""
+
+    def hand_over(self, crowd: Crowd, fanout: FanOut, size: int, publish: Callable[[Done], int | None]) -> Total:
+        """Let `publish` give a frame of `size` bytes to `fanout`, and see that it gets out. Raises what that raises."""
+        future: asyncio.Future[int] | None = None
+
+        def done(total: int) -> None:
+            self._count(crowd, total, size)
+            if future is not None and not future.cancelled():
+                future.set_result(total)
+
+        total = publish(done)
+        if total is None:
+            future = asyncio.get_running_loop().create_future()
+            self._carry_on(fanout)
+            return future
+        self._count(crowd, total, size)
+        if not self._unflushed:
+            # One turn later, behind this turn's replies: while a large audience is being written, backends that have
+            # their answer send what the next turn gathers.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._flush)
+        self._unflushed[fanout] = None
+        return total
+
+    def _flush(self) -> None:
+        """Write what has been gathered."""
+        fanouts, self._unflushed = self._unflushed, {}
+        for fanout in fanouts:
+            fanout.flush()
+            self._note_failures(fanout)
+
+    def _note_failures(self, fanout: FanOut) -> None:
+        """Writes do not fail but through a defect of ours; then it must not go unnoticed."""
+        failures = fanout.failures
+        if failures:
+            fanout.failures = 0
+            self._stats.errors["write_failed"] += failures
+            log.error("writes_failed", count=failures)
+
+    def _count(self, crowd: Crowd, total: int, size: int) -> None:
+        crowd.messages_out += total
+        self._stats.messages_out += total
+        self._stats.bytes_out += total * size
+
+    def _carry_on(self, fanout: FanOut) -> None:
+        """Keep a fan-out's broadcasts going, a slice for each turn of the loop."""
+        if fanout in self._stepping:
+            return
+        self._stepping.add(fanout)
+        loop = asyncio.get_running_loop()
+
+        def step() -> None:
+            if fanout.step():
+                loop.call_soon(step)
+            else:
+                self._stepping.discard(fanout)
+                self._note_failures(fanout)
+
+        loop.call_soon(step)
+
+
+async def sum_of(totals: list[Total]) -> list[int]:
+    """The totals as numbers, once all are known."""
+    return [total if isinstance(total, int) else await total for total in totals]

@@ -1,0 +1,77 @@
+"""A client's socket as the node sees it, and the place it is counted in."""
+
+from typing import Protocol
+
+from pushery.core.audience import Write
+from pushery.core.channels import Member
+from pushery.core.codes import Close
+from pushery.core.hub import Crowd
+from pushery.core.rates import TokenBucket
+
+
+class Peer(Protocol):
+    """A client's socket."""
+
+    place: "Place | None"
+    """Set by the node; None before it has been counted in and after it has left."""
+
+    entry: Write
+    """What takes its frames at the moment: its transport, or its outbox while it is slow."""
+
+    def send(self, text: bytes) -> None:
+        """Give it one text message; nothing happens when its closing handshake has begun."""
+
+    def close(self, close: Close) -> None:
+        """Have it counted out with `Node.leave`, and begin the closing handshake. Harmless when repeated."""
+
+
+class TagPlace:
+    """Under one tag of an app."""
+
+    __slots__ = ("app_key", "crowd", "tag")
+
+    def __init__(self, app_key: str, crowd: Crowd, tag: str) -> None:
+        self.app_key = app_key
+        self.crowd = crowd
+        self.tag = tag
+
+    def redirect(self, peer: Peer) -> None:
+        """Use the peer's present `entry`."""
+        self.crowd.redirect(self.tag, peer, peer.entry)
+
+    def settle(self, peer: Peer) -> None:
+        """Hand over what was gathered for the peer, as long as a change of its `entry` still comes to be known."""
+        self.crowd.fanout.flush()
+
+
+class ChannelPlace:
+    """Under a socket id of an app, on any number of channels, signed in as a user or not."""
+
+    __slots__ = ("app_key", "bucket", "channels", "crowd", "since_ms", "socket_id", "user_id", "watchlist")
+
+    def __init__(self, app_key: str, crowd: Crowd, socket_id: str, since_ms: int) -> None:
+        self.app_key = app_key
+        self.crowd = crowd
+        self.socket_id = socket_id
+        self.since_ms = since_ms
+        """When it came, unix time in milliseconds."""
+        self.channels: dict[str, Member | None] = {}
+        """What it is subscribed to, by name, with who it is on those that have presence."""
+        self.user_id: str | None = None
+        """As whom it is signed in; None until it is."""
+        self.watchlist: tuple[str, ...] = ()
+        self.bucket: TokenBucket | None = None
+        """How fast it sends client events; None until it sends one."""
+
+    def redirect(self, peer: Peer) -> None:
+        """Use the peer's present `entry`."""
+        by_name = self.crowd.channels.by_name
+        for name in self.channels:
+            by_name[name].audience[peer] = peer.entry
+
+    def settle(self, peer: Peer) -> None:
+        """Hand over all that was published for the peer, as long as a change of its `entry` still comes to be known."""
+        self.crowd.channels.fanout.before_leaving(peer)
+
+
+Place = TagPlace | ChannelPlace
