@@ -11,13 +11,13 @@ from pushery.app import tls
 from pushery.app.system import listening_sockets, raise_descriptor_limit
 from pushery.bus.memory import MemoryBus
 from pushery.config import Settings, check
-from pushery.core.apps import App
-from pushery.core.hookevents import HookEvent
 from pushery.core.hub import Hub
 from pushery.core.ports import StorageError
 from pushery.core.stats import Stats
+from pushery.dialects.admin import Admin, AdminOptions
 from pushery.dialects.gopusher import GoPusher, GoPusherOptions
-from pushery.dialects.pusher import PusherSockets, PusherVoice, SocketOptions
+from pushery.dialects.pusher import PusherApi, PusherSockets, PusherVoice, SocketOptions
+from pushery.dialects.pusher.fallbacks import PusherFallbacks
 from pushery.node import Node
 from pushery.node.registry import Registry
 from pushery.node.system import SystemClock, SystemIds
@@ -28,10 +28,14 @@ from pushery.server.shared import Shared, Timeouts
 from pushery.storage import open_app_store
 from pushery.wire.http import HttpLimits
 from pushery.wire.replies import ReplyEncoder
+from pushery.workers import WebhookOptions, WebhookWorker
 
 log = structlog.get_logger("pushery.app")
 
 _WATCH_REGISTRY_S = 1.0
+
+_FLUSH_WEBHOOKS_S = 5.0
+"""How long a stop waits for events to reach the disk and for requests that are under way."""
 
 
 class StartError(Exception):
@@ -46,13 +50,9 @@ class _Running:
     shared: Shared
     gopusher: GoPusher
     pusher: PusherSockets
+    admin: Admin
     tls: ssl.SSLContext | None
     watching: asyncio.Task[None]
-
-
-class _NoHooks:
-    def happened(self, app: App, event: HookEvent) -> None:
-        pass
 
 
 class Application:
@@ -66,6 +66,7 @@ class Application:
         """The port it listens on, once started."""
         self._running: _Running | None = None
         self._registry: Registry | None = None
+        self._webhooks: WebhookWorker | None = None
 
     async def start(self) -> None:
         """Open the registry and listen. Raises StartError."""
@@ -73,10 +74,14 @@ class Application:
             context = self._tls_context()
             sockets = self._bind()
             self._registry = Registry(open_app_store(self.settings.sqldir, self.settings.secret_key_bytes))
+            self._webhooks = WebhookWorker(
+                self.settings.sqldir, self._registry.directory, SystemClock(), _webhook_options(self.settings)
+            )
+            self._webhooks.start()
         except StorageError as error:
             raise StartError(str(error)) from error
         self.port = int(sockets[0].getsockname()[1])
-        self._running = self._assemble(self._registry, context)
+        self._running = self._assemble(self._registry, self._webhooks, context)
         try:
             await self._running.server.start(sockets, self.settings.backlog, context)
         except OSError as error:  # somebody else bound the port as well, and was the first to listen
@@ -87,6 +92,8 @@ class Application:
         if self._running is not None:
             self._running.watching.cancel()
             await self._running.server.stop(self.settings.shutdown_timeout)
+        if self._webhooks is not None:
+            await self._webhooks.stop(_FLUSH_WEBHOOKS_S)
         if self._registry is not None:
             self._registry.close()
 
@@ -100,6 +107,7 @@ class Application:
         self.settings = settings
         running.gopusher.configure(_gopusher_options(settings))
         running.pusher.configure(_pusher_options(settings))
+        running.admin.configure(_admin_options(settings))
         running.shared.cors_origins = frozenset(settings.cors_origins)
         running.shared.trusted_proxies = settings.trusted_networks
         running.shared.verbose = settings.log_level == "debug"
@@ -130,7 +138,7 @@ class Application:
     def _cannot_listen(self, error: OSError) -> StartError:
         return StartError(f"cannot listen on {self.settings.address}: {error.strerror or error}")
 
-    def _assemble(self, registry: Registry, context: ssl.SSLContext | None) -> _Running:
+    def _assemble(self, registry: Registry, webhooks: WebhookWorker, context: ssl.SSLContext | None) -> _Running:
         settings, clock, stats = self.settings, SystemClock(), Stats()
         loop = asyncio.get_running_loop()
         hub = Hub(fanout_slice=settings.fanout_slice, standing_patterns=settings.standing_patterns)
@@ -143,16 +151,27 @@ class Application:
             ids=ids,
             stats=stats,
             voice=PusherVoice(),
-            hooks=_NoHooks(),
+            hooks=webhooks,
         )
         gopusher = GoPusher(_gopusher_options(settings), directory)
         pusher = PusherSockets(_pusher_options(settings), directory, ids)
+        admin = Admin(_admin_options(settings), directory, ids, clock)
         operations = Operations(stats, hub, per_app=settings.metrics_per_app, is_ready=lambda: not shared.draining)
         shared = Shared(
             loop=loop,
             node=node,
             stats=stats,
-            router=Router([*gopusher.routes(), *pusher.routes(), *operations.routes()], pusher.elsewhere),
+            router=Router(
+                [
+                    *gopusher.routes(),
+                    *pusher.routes(),
+                    *PusherFallbacks(pusher).routes(),
+                    *PusherApi(directory, clock).routes(),
+                    *admin.routes(),
+                    *operations.routes(),
+                ],
+                pusher.elsewhere,
+            ),
             wheel=new_wheel(clock.monotonic),
             replies=ReplyEncoder(clock.wall_ms() // 1000),
             http_limits=HttpLimits(settings.max_header_bytes, settings.max_body_bytes),
@@ -166,7 +185,7 @@ class Application:
         )
         watching = loop.create_task(node.watch_registry(_WATCH_REGISTRY_S))
         server = Server(shared, clock.wall_ms, clock.monotonic, self.descriptors)
-        return _Running(server, shared, gopusher, pusher, context, watching)
+        return _Running(server, shared, gopusher, pusher, admin, context, watching)
 
 
 def _gopusher_options(settings: Settings) -> GoPusherOptions:
@@ -177,6 +196,21 @@ def _gopusher_options(settings: Settings) -> GoPusherOptions:
 
 def _pusher_options(settings: Settings) -> SocketOptions:
     return SocketOptions(settings.pusher_message_limit, int(settings.activity_timeout))
+
+
+def _admin_options(settings: Settings) -> AdminOptions:
+    return AdminOptions(settings.auth_account, settings.auth_password, settings.mask_passwords)
+
+
+def _webhook_options(settings: Settings) -> WebhookOptions:
+    return WebhookOptions(
+        hold_back_s=settings.webhook_hold_back,
+        return_s=settings.webhook_return_time,
+        timeout_s=settings.webhook_timeout,
+        retry_time_s=settings.webhook_retry_time,
+        private_addresses=settings.webhook_private_addresses,
+        redirects=settings.webhook_redirects,
+    )
 
 
 def _timeouts(settings: Settings) -> Timeouts:

@@ -4,21 +4,21 @@ or two.
 
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Final
 
 import typer
 
-from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail
-from pushery.core.apps import MAX_NAME, AppDraft
-from pushery.core.ports import AppStore, StorageError
+from pushery.cli.appchanges import revoke, rotate, set_settings, show
+from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail
+from pushery.cli.registry import registry
+from pushery.core.appchanges import text_problem
+from pushery.core.apps import AppDraft
 from pushery.node.system import SystemClock, SystemIds
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
 
-apps = typer.Typer(help="Register, list and remove apps, directly in the registry.", no_args_is_help=True)
+apps = typer.Typer(help="Register, list, change and remove apps, directly in the registry.", no_args_is_help=True)
 
 
 @apps.command()
@@ -36,10 +36,9 @@ def add(
         fail("a key has 32 lower-case hex characters", code=MISUSED)
     account, password = account or name, password or secrets.token_urlsafe(18)
     for what, value in (("name", name), ("account", account), ("password", password)):
-        if not (0 < len(value) <= MAX_NAME and value.isprintable()):
-            fail(f"the {what} of an app has 1 to {MAX_NAME} printable characters", code=MISUSED)
-    if ":" in account:
-        fail("the account of an app must not contain ':'", code=MISUSED)
+        problem = text_problem(what, value)
+        if problem:
+            fail(problem, code=MISUSED)
     ids = SystemIds()
     draft = AppDraft(
         key=key or ids.app_key(),
@@ -50,7 +49,7 @@ def add(
         request_ip="local:0",
         registered_ms=SystemClock().wall_ms(),
     )
-    with _registry(config) as store:
+    with registry(config) as store:
         app = store.add(draft)
     typer.echo(f"app_key       {app.key}\napp_id        {app.id}\napp_secret    {app.secret}")
     typer.echo(f"auth_account  {app.auth_account}\nauth_password {app.auth_password}")
@@ -59,7 +58,7 @@ def add(
 @apps.command("list")
 def list_apps(config: Config = DEFAULT_CONFIG) -> None:
     """List the apps in order of registration."""
-    with _registry(config) as store:
+    with registry(config) as store:
         rows = store.load()
     typer.echo(f"{'app_key':32}  {'id':>5}  {'registered':19}  name")
     for app in rows:
@@ -72,23 +71,14 @@ def remove(
     app_key: Annotated[str, typer.Argument(help="The key of the app.")], config: Config = DEFAULT_CONFIG
 ) -> None:
     """Unregister an app. A running server closes its sockets within a second or two."""
-    with _registry(config) as store:
+    with registry(config) as store:
         was_there = store.remove(app_key)
     if not was_there:
         fail(f"there is no app with the key {app_key}")
     typer.echo(f"Removed {app_key}.")
 
 
-@contextmanager
-def _registry(config: Config) -> Iterator[AppStore]:
-    from pushery.storage import open_app_store  # takes longer to import than all other commands need
-
-    settings = load_or_fail(config, {})
-    try:
-        store = open_app_store(settings.sqldir, settings.secret_key_bytes)
-        try:
-            yield store
-        finally:
-            store.close()
-    except StorageError as error:
-        fail(str(error))
+apps.command()(show)
+apps.command("set")(set_settings)
+apps.command()(rotate)
+apps.command()(revoke)

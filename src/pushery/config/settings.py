@@ -205,6 +205,39 @@ class Settings:
         "How many tag patterns of each app are remembered together with the sockets they match.",
     )] = 1024
 
+    webhook_timeout: Annotated[float, Seconds(0.1, 5 * MINUTE), About(
+        "How long one request to a webhook may take, its answer included.",
+        origin="ours: a webhook should only take note",
+    )] = 5.0
+
+    webhook_retry_time: Annotated[float, Seconds(0, 24 * HOUR), About(
+        "How long after it happened an event is still sent again, with growing pauses; then it is a dead letter, "
+        "which `pushery hooks` shows and sends again.",
+        origin="the Pusher Channels protocol",
+    )] = 300.0
+
+    webhook_hold_back: Annotated[float, Seconds(0, MINUTE), About(
+        "How long it is not told that a channel was vacated or a member left: who returns meanwhile was never gone.",
+        origin="the Pusher Channels protocol",
+    )] = 3.0
+
+    webhook_return_time: Annotated[float, Seconds(0, HOUR), About(
+        "How long after a start clients have to return to the channels that they were on before; what stays empty is "
+        "told to be vacated.",
+        origin="ours: several attempts of a reconnecting client",
+    )] = 30.0
+
+    webhook_private_addresses: Annotated[bool, Switch(), About(
+        "Whether webhooks may lead to loopback, private and link-local addresses. Whoever may set an app's webhooks "
+        "can make this server send requests there.",
+        origin="ours: closed until asked for",
+    )] = False
+
+    webhook_redirects: Annotated[bool, Switch(), About(
+        "Whether a webhook's redirect is followed.",
+        origin="ours: closed until asked for",
+    )] = False
+
     metrics_per_app: Annotated[bool, Switch(), About(
         "Whether the metrics count each app apart. With thousands of apps that makes as many time "
         "series.",

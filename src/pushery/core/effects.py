@@ -185,10 +185,38 @@ class OpenSocket(msgspec.Struct, frozen=True):
     session: Session
 
 
+SessionName: TypeAlias = tuple[str, str, str]
+"""What a client without a socket calls its session: the app's key, and two names that the client has made up."""
+
+
+class OpenStream(msgspec.Struct, frozen=True):
+    """Let the session of this name say in the reply what it has to say; where there is none, open the one `session` is.
+
+    A `lasting` reply goes on as long as the session; others end when something has been said. `headers` go with it.
+    """
+
+    name: SessionName
+    session: Callable[[], Session]
+    lasting: bool
+    headers: tuple[tuple[str, str], ...]
+
+
+class Submit(msgspec.Struct, frozen=True):
+    """What the client of a session sends; the outcome is whether there is a session of this name.
+
+    `malformed` answers, with the reason, when `body` does not hold messages.
+    """
+
+    name: SessionName
+    body: bytes
+    answer: Callable[[bool], Reply]
+    malformed: Callable[[str], Reply]
+
+
 Effect: TypeAlias = (
     Publish | PublishEvent | RegisterApp | UnregisterApp | ChangeApp | ListApps | Inspect | TerminateUser
 )
-Outcome: TypeAlias = Reply | Effect | OpenSocket
+Outcome: TypeAlias = Reply | Effect | OpenSocket | OpenStream | Submit
 Handler: TypeAlias = Callable[[Request, Mapping[str, str]], Outcome]
 
 

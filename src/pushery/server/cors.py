@@ -7,6 +7,7 @@ from pushery.core.exchange import Refusal, Reply, Request
 
 ANY: Final = "*"
 _MAX_AGE_S: Final = 600
+_ALLOW: Final = "Access-Control-Allow-Origin"
 
 
 def cors_headers(request: Request, origins: Collection[str]) -> tuple[tuple[str, str], ...]:
@@ -15,9 +16,17 @@ def cors_headers(request: Request, origins: Collection[str]) -> tuple[tuple[str,
     if not origin:
         return ()
     if ANY in origins:
-        return (("Access-Control-Allow-Origin", ANY),)
-    allow = (("Access-Control-Allow-Origin", origin),) if origin in origins else ()
+        return ((_ALLOW, ANY),)
+    allow = ((_ALLOW, origin),) if origin in origins else ()
     return (*allow, ("Vary", "Origin"))
+
+
+def with_cors(request: Request, reply: Reply, origins: Collection[str]) -> Reply:
+    """`reply` with those headers, unless it says itself who may read it."""
+    if any(name == _ALLOW for name, _ in reply.headers):
+        return reply
+    headers = (*reply.headers, *cors_headers(request, origins))
+    return Reply(reply.status, reply.body, headers, reply.content_type)
 
 
 def preflight(request: Request, methods: Sequence[str], origins: Collection[str]) -> Reply:

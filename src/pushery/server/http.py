@@ -1,23 +1,26 @@
-"""One client's HTTP connection: requests in, replies out, in order, until it closes or becomes a WebSocket.
+"""One client's HTTP connection: requests in, replies out, in order, until it closes or becomes something else.
 
 It keeps deadlines and the order of replies; parsing is `wire.http`'s, meaning is the dialects'. Requests of one
 connection are answered one after another, so what a backend pushes in order is published in order.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from typing import Final, cast
 
 import structlog
 
-from pushery.core.effects import OpenSocket, Session
+from pushery.core.effects import OpenSocket, OpenStream, Outcome, Session, Submit
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.ports import StorageError
 from pushery.core.wheel import NEVER
 from pushery.server.compression import SharedDeflater
-from pushery.server.cors import cors_headers, preflight
+from pushery.server.cors import preflight, with_cors
+from pushery.server.fallbacks import peer_for, submit
 from pushery.server.proxies import forwarded_peer, forwarded_secure
-from pushery.server.shared import LARGE_PIECE, TICK_S, Connection, Shared
+from pushery.server.receivers import PollReceiver, StreamReceiver
+from pushery.server.shared import LARGE_PIECE, LINGER_S, TICK_S, Connection, Shared
 from pushery.server.websocket import WebSocketPeer
 from pushery.wire.deflate import negotiate
 from pushery.wire.handshake import check_handshake, handshake_answer
@@ -32,9 +35,6 @@ _PER_TURN: Final = 64
 _LARGE: Final = 16 * 1024
 """Bytes from which a reply is written at once instead of gathered: what a client does not read must not pile up."""
 
-_LINGER_S: Final = 2.0
-"""How long a refused sender may go on sending before it is cut: closing at once would destroy the reply on its way."""
-
 _FRESH: Final = -1
 """The phase of a connection on which nothing has come yet."""
 
@@ -48,17 +48,18 @@ class HttpConnection(asyncio.Protocol, Connection):
         "_busy",
         "_deflater",
         "_ended",
+        "_handed_over",
         "_lingering",
         "_parser",
         "_paused",
         "_phase",
+        "_poll",
         "_queue",
         "_replies",
         "_shared",
         "_since",
         "_transport",
         "_unsent",
-        "_upgraded",
         "wheel_slot",
     )
 
@@ -79,8 +80,11 @@ class HttpConnection(asyncio.Protocol, Connection):
         """Set when the last reply is out and only the client's end is awaited."""
         self._ended = False
         """Set when the client has sent its last."""
-        self._upgraded = False
-        """Set when the transport has gone over to a `WebSocketPeer`."""
+        self._handed_over = False
+        """Set when the transport is somebody else's: a `WebSocketPeer`'s, or a `StreamReceiver`'s."""
+        self._poll: asyncio.Future[Reply] | None = None
+        """The reply to a request that waits for something to happen; it is the one request whose client's end is
+        watched for meanwhile."""
         self._unsent = 0
         """How many bytes of replies it had not read when it was last looked at."""
         self._phase = _FRESH
@@ -109,17 +113,19 @@ class HttpConnection(asyncio.Protocol, Connection):
             self._queue[:0] = requests
         if not self._busy:
             self._serve()
+        elif self._poll is not None:
+            self._after_serving()
         if len(data) > LARGE_PIECE and not self._transport.is_closing():
             self._transport.pause_reading()
             self._shared.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
         """Go on reading after a large piece, unless there is a reason not to."""
-        if self._transport.is_closing() or self._upgraded:
+        if self._transport.is_closing() or self._handed_over:
             return
         if self._lingering:
             self._transport.resume_reading()
-        elif not self._busy:
+        elif not self._busy or self._poll is not None:
             self._after_serving()
 
     def _enter(self, phase: int) -> None:
@@ -146,13 +152,16 @@ class HttpConnection(asyncio.Protocol, Connection):
             if self._queue and not self._busy:
                 self._busy = True
                 self._shared.loop.call_soon(self._serve)
-        if not self._lingering and not self._upgraded and not self._transport.is_closing():
+        if not self._lingering and not self._handed_over and not self._transport.is_closing():
             self._after_serving()
 
     def _after_serving(self) -> None:
         transport, parser = self._transport, self._parser
-        if self._queue or self._busy or self._paused:
+        if self._queue or self._paused or (self._busy and self._poll is None):
             transport.pause_reading()
+        elif self._busy:
+            if not transport.is_reading():
+                transport.resume_reading()
         elif parser.refusal is not None:
             self._refuse(parser.refusal)
         elif self._ended:
@@ -173,29 +182,63 @@ class HttpConnection(asyncio.Protocol, Connection):
             if shared.trusted_proxies:
                 request.secure = forwarded_secure(request, shared.trusted_proxies)
                 request.peer = forwarded_peer(request, shared.trusted_proxies)
-            if request.method == "OPTIONS":
-                self._reply(request, preflight(request, shared.router.methods(request.path), shared.cors_origins))
-                return
-            outcome = shared.router.dispatch(request)
-            if isinstance(outcome, OpenSocket):
-                self._upgrade(request, outcome.session)
-                return
-            result = outcome if isinstance(outcome, Reply) else shared.node.perform(outcome)
+            outcome = self._options(request) if request.method == "OPTIONS" else shared.router.dispatch(request)
+            result = self._perform(request, outcome)
         except Refusal as refusal:
             result = self._refusal(refusal)
         except Exception as error:
             result = self._failure(error)
         if isinstance(result, Reply):
             self._reply(request, result)
-        else:
+        elif result is not None:
             self._busy = True
-            shared.exchanges.add(self)
+            if result is not self._poll:
+                shared.exchanges.add(self)
             task = asyncio.ensure_future(result)
             task.add_done_callback(partial(self._finish, request))
+
+    def _options(self, request: Request) -> Outcome:
+        """What a path has to say about itself, or else what the router and the settings say."""
+        shared = self._shared
+        methods = shared.router.methods(request.path)
+        try:
+            return shared.router.dispatch(request)
+        except Refusal:
+            return preflight(request, methods, shared.cors_origins)
+
+    def _perform(self, request: Request, outcome: Outcome) -> Reply | Awaitable[Reply] | None:
+        """Do what a dialect wants done; None when the connection is somebody else's now, and answered."""
+        if isinstance(outcome, OpenSocket):
+            self._upgrade(request, outcome.session)
+            return None
+        if isinstance(outcome, OpenStream):
+            return self._receive(request, outcome)
+        if isinstance(outcome, Submit):
+            return submit(self._shared, outcome)
+        return outcome if isinstance(outcome, Reply) else self._shared.node.perform(outcome)
+
+    def _receive(self, request: Request, outcome: OpenStream) -> Awaitable[Reply] | None:
+        """Let a session speak in the reply."""
+        shared = self._shared
+        peer = peer_for(shared, outcome)
+        if outcome.lasting:
+            stream = StreamReceiver(shared, self._transport)
+            self._hand_over(stream)
+            self._queue.clear()
+            stream.begin(request, outcome.headers)
+            peer.listen(stream)
+            return None
+        poll = PollReceiver(shared.loop, outcome.headers)
+        peer.listen(poll)
+        self._poll = poll.reply
+        return poll.reply
 
     def _finish(self, request: Request, task: "asyncio.Future[Reply]") -> None:
         """A reply that took time is there: send it and go on with what was queued behind it."""
         self._shared.exchanges.discard(self)
+        self._poll = None
+        if task.cancelled():
+            return
         error = task.exception()
         if self._transport.is_closing():
             return
@@ -223,8 +266,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         if shared.verbose:
             log.debug("answered", method=request.method, status=reply.status, peer=request.peer)
         if shared.cors_origins:
-            headers = (*reply.headers, *cors_headers(request, shared.cors_origins))
-            reply = Reply(reply.status, reply.body, headers, reply.content_type)
+            reply = with_cors(request, reply, shared.cors_origins)
         keep_alive = request.keep_alive and not request.upgrade and not shared.draining
         encoded = shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version)
         if not self._replies:
@@ -259,7 +301,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         if self._transport.can_write_eof():
             self._transport.write_eof()
             self._unsent = self._transport.get_write_buffer_size()
-            self._shared.wheel.arm(self, self._shared.wheel.now + _LINGER_S)
+            self._shared.wheel.arm(self, self._shared.wheel.now + LINGER_S)
             if not self._transport.is_reading():
                 self._transport.resume_reading()
         else:
@@ -280,16 +322,21 @@ class HttpConnection(asyncio.Protocol, Connection):
             deflater = deflater if extension else None
         rest = self._parser.upgrade_rest
         peer = WebSocketPeer(shared, transport, session, deflater)
-        shared.wheel.cancel(self)
-        self._send()
-        self._upgraded = True
-        transport.set_protocol(peer)
-        if self._paused:  # the transport says so once, and has said it to us
-            peer.pause_writing()
-        if not transport.is_reading():
-            transport.resume_reading()
+        self._hand_over(peer)
         transport.write(handshake_answer(accept, extension))
         peer.open(rest)
+
+    def _hand_over(self, successor: asyncio.Protocol) -> None:
+        """Let somebody else have the transport, once all that was answered before is written."""
+        transport = self._transport
+        self._shared.wheel.cancel(self)
+        self._send()
+        self._handed_over = True
+        transport.set_protocol(successor)
+        if self._paused:  # the transport says so once, and has said it to us
+            successor.pause_writing()
+        if not transport.is_reading():
+            transport.resume_reading()
 
     def pause_writing(self) -> None:
         """The client does not read its replies: it is not read from either."""
@@ -306,6 +353,9 @@ class HttpConnection(asyncio.Protocol, Connection):
         """The client has sent its last. What it asked before is still answered, where the transport allows that."""
         self._ended = True
         self._send()
+        if self._poll is not None:  # a client that has gone away looks the same, and must not be told anything
+            self._poll.cancel()
+            return False
         unanswered = self._busy or bool(self._queue)
         return unanswered and not self._lingering and self._transport.can_write_eof()
 
@@ -315,7 +365,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         now = shared.wheel.now
         deadline = self._deadline()
         if self._lingering:
-            self._unless_moving(_LINGER_S)
+            self._unless_moving(LINGER_S)
         elif self._busy:
             shared.wheel.arm(self, now + shared.timeouts.keepalive)
         elif now < deadline:
@@ -351,6 +401,8 @@ class HttpConnection(asyncio.Protocol, Connection):
         self._shared.exchanges.discard(self)
         self._queue.clear()
         self._replies.clear()
+        if self._poll is not None:
+            self._poll.cancel()
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from pushery.core.effects import SessionName
 from pushery.core.stats import Stats
 from pushery.core.wheel import Timed, Wheel
 from pushery.node import Node
@@ -15,11 +16,17 @@ from pushery.server.router import Router
 from pushery.wire.http import HttpLimits
 from pushery.wire.replies import ReplyEncoder
 
+if TYPE_CHECKING:
+    from pushery.server.fallbacks import HttpPeer
+
 log = structlog.get_logger("pushery.server")
 
 TICK_S: Final = 0.5
 """How exact deadlines are, in seconds."""
 
+LINGER_S: Final = 2.0
+"""How long whoever has got its last reply may go on sending before it is cut: closing at once would destroy that reply
+on its way."""
 
 LARGE_PIECE: Final = 64 * 1024
 """Bytes read at once from which a connection is not read again before the others had their turn."""
@@ -104,6 +111,8 @@ class Shared:
     """Set once, when the server begins to stop."""
     exchanges: set[object] = field(default_factory=set)
     """HTTP connections whose request is still being worked on."""
+    sessions: "dict[SessionName, HttpPeer]" = field(default_factory=dict)
+    """Of clients that have no socket."""
     unsent: TurnEnd = field(init=False)
     """Takes the `send` of every connection that has replies to write."""
 

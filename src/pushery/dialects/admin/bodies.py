@@ -1,0 +1,87 @@
+"""The JSON bodies of the admin API, in and out. The OpenAPI document is made from these types.
+
+Rules that need more than a type and a limit stand in `core.appchanges`.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from pushery.core.apps import MAX_NAME
+from pushery.core.appsettings import AppSettings
+
+_Text = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+_Name = Annotated[_Text, Meta(description="What people call the app; printable characters.")]
+_Account = Annotated[_Text, Meta(description="The account of the app's own admin; without a colon.")]
+_Password = Annotated[_Text, Meta(description="The password of the app's own admin.")]
+_Unix = Annotated[int, Meta(description="Unix time in milliseconds.")]
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new app. The account defaults to the name, the password to a random one."""
+
+    name: _Name
+    auth_account: _Account | UnsetType = UNSET
+    auth_password: _Password | UnsetType = UNSET
+
+
+class AppPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of an app; the rest stays. A setting that is null goes back to its default (RFC 7396)."""
+
+    name: _Name | UnsetType = UNSET
+    auth_account: _Account | UnsetType = UNSET
+    auth_password: _Password | UnsetType = UNSET
+    settings: dict[str, Any] | UnsetType | None = UNSET
+
+
+class AppKey(msgspec.Struct, frozen=True):
+    """A key that clients connect with, and the secret that the app's backend signs with."""
+
+    key: str
+    secret: str
+    created_ms: _Unix
+
+
+class AppView(msgspec.Struct, frozen=True, kw_only=True):
+    """An app. `app_key` is what it is called as long as it lives; `keys` are those that are valid, the oldest first."""
+
+    app_key: str
+    app_id: str
+    name: str
+    auth_account: str
+    auth_password: str
+    request_ip: Annotated[str, Meta(description="Who registered it, as ip:port.")]
+    registered_ms: _Unix
+    keys: tuple[AppKey, ...]
+    settings: AppSettings
+
+
+class AppPage(msgspec.Struct, frozen=True):
+    """Some of the apps, in order of registration. `total` counts all of them."""
+
+    total: int
+    limit: int
+    offset: int
+    apps: tuple[AppView, ...]
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """The app that is no more."""
+
+    app_key: str
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """Why: `code` for programs, `message` for people."""
+
+    code: str
+    message: str
+    parameter: Annotated[str, Meta(description="The parameter that is wrong.")] | UnsetType = UNSET
+    problems: Annotated[list[str], Meta(description="All that is wrong with settings.")] | UnsetType = UNSET
+
+
+class Error(msgspec.Struct, frozen=True):
+    """The one shape of errors."""
+
+    error: ErrorDetail

@@ -1,0 +1,6 @@
+"""Work beside the server, in threads of its own: telling backends by webhook what happens."""
+
+from pushery.workers.options import HookStats, WebhookOptions
+from pushery.workers.webhooks import WebhookWorker
+
+__all__ = ["HookStats", "WebhookOptions", "WebhookWorker"]

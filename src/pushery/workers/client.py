@@ -1,0 +1,138 @@
+"""The HTTP client that webhooks are posted with: one bounded attempt at a time, whose every end is an `Outcome`.
+
+Neither signs nor retries an event. Invariant: unless the settings allow it, no connection is made to an address that
+is not public, whatever name, spelling, resolver or redirect led there: each address is judged as it is connected to.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pushery.workers.addresses import is_public
+from pushery.workers.resolver import threaded_resolver
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+MOST_READ: Final = 4096
+"""Bytes of an answer that are read, so that its connection can be used again; with a longer one it is closed."""
+
+MOST_REDIRECTS: Final = 3
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+KEEPALIVE_S: Final = 30.0
+DNS_CACHE_S: Final = 10
+
+PRIVATE: Final = "is not a public address (the setting webhook_private_addresses allows it)"
+REDIRECTED: Final = "redirects are not followed (the setting webhook_redirects allows it)"
+
+
+class Outcome(NamedTuple):
+    """How an attempt ended. `final`: it would end the same way the next time."""
+
+    accepted: bool
+    error: str = ""
+    final: bool = False
+
+
+class HookClient:
+    """Keeps connections alive. Belongs to the event loop that it was made in."""
+
+    def __init__(self, *, timeout_s: float, private_addresses: bool, redirects: bool) -> None:
+        import aiohttp  # 13 MiB of memory that only servers with webhooks pay for
+
+        self._aiohttp = aiohttp
+        self._timeout_s = timeout_s
+        self._redirects = redirects
+        connector = aiohttp.TCPConnector(
+            limit=0,  # who calls bounds how many there are
+            ttl_dns_cache=DNS_CACHE_S,
+            keepalive_timeout=KEEPALIVE_S,
+            resolver=threaded_resolver(),
+            socket_factory=_any_socket if private_addresses else _public_socket,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
+            auto_decompress=False,
+            skip_auto_headers=("Accept-Encoding",),
+        )
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str], own: Mapping[str, str]) -> Outcome:
+        """POST `content`; the headers are `headers`, and `own`, which no redirect takes to another server."""
+        aiohttp = self._aiohttp
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._follow(url, content, headers, own)
+        except TimeoutError:
+            return Outcome(False, f"no answer within {self._timeout_s:g} s")
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+            return Outcome(False, "the URL cannot be used", final=True)
+        except aiohttp.ClientConnectorDNSError:
+            return Outcome(False, "the host's name cannot be resolved")
+        except aiohttp.ClientConnectorError as error:
+            text = str(error.os_error)
+            return Outcome(False, f"no connection: {text}", final=PRIVATE in text)
+        except aiohttp.ServerDisconnectedError:
+            return Outcome(False, "the server closed the connection without an answer")
+        except (aiohttp.ClientError, OSError) as error:
+            return Outcome(False, f"{type(error).__name__}: {error}"[:300])
+        except ValueError as error:  # a host name that IDNA refuses, a header that HTTP does
+            return Outcome(False, f"the request cannot be made: {error}"[:300], final=True)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def _follow(self, url: str, content: bytes, headers: Mapping[str, str], own: Mapping[str, str]) -> Outcome:
+        from yarl import URL
+
+        target, sent = URL(url), {**own, **headers}
+        for _ in range(MOST_REDIRECTS + 1):
+            status, location = await self._request(target, content, sent)
+            if 200 <= status < 300:
+                return Outcome(True)
+            if status not in REDIRECTS or not location:
+                return Outcome(False, f"HTTP {status}")
+            if not self._redirects:
+                return Outcome(False, f"HTTP {status}: {REDIRECTED}")
+            if status == 303:
+                return Outcome(False, "HTTP 303: the answer sends us elsewhere, but not the event")
+            following = target.join(URL(location))
+            if target.scheme == "https" and following.scheme != "https":
+                return Outcome(False, f"HTTP {status}: the redirect leaves TLS")
+            if following.origin() != target.origin():
+                sent = dict(headers)  # the webhook's own may be credentials of the first server
+            target = following
+        return Outcome(False, f"more than {MOST_REDIRECTS} redirects")
+
+    async def _request(self, target: "URL", content: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        try:
+            return await self._once(target, content, headers)
+        except self._aiohttp.ServerDisconnectedError:
+            # Most often a kept connection that the other side has closed while it was idle: a fresh one tells.
+            return await self._once(target, content, headers)
+
+    async def _once(self, target: "URL", content: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        async with self._session.post(target, data=content, headers=headers, allow_redirects=False) as response:
+            read = 0
+            while not response.content.at_eof():
+                read += len(await response.content.read(MOST_READ + 1 - read))
+                if read > MOST_READ:
+                    response.close()
+                    break
+            return response.status, response.headers.get("Location", "")
+
+
+def _any_socket(address: "tuple[Any, Any, int, str, tuple[Any, ...]]") -> socket.socket:
+    family, kind, protocol, _, _ = address
+    return socket.socket(family, kind, protocol)
+
+
+def _public_socket(address: "tuple[Any, Any, int, str, tuple[Any, ...]]") -> socket.socket:
+    """The socket for an address that is about to be connected to; OSError when it may not be."""
+    host = str(address[4][0])
+    if not is_public(host):
+        raise OSError(f"{host} {PRIVATE}")
+    return _any_socket(address)

@@ -1,0 +1,308 @@
+"""What the webhooks' thread does: events come in, are held back, written to the outbox, and then delivered.
+
+One event loop of its own, and one further thread for the disk, so that neither the server nor a request ever waits
+for a commit. Invariant: an event is on the disk, together with what it says about places, before it is sent.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+
+from pushery.core.apps import App, Directory
+from pushery.core.hookevents import ARRIVALS, HookEvent, place_of
+from pushery.core.ports import Clock, StorageError
+from pushery.storage.hookoutbox import Changes, HookOutbox, NewEvent, Waiting
+from pushery.workers import requests
+from pushery.workers.delivery import Delivery
+from pushery.workers.holdback import HoldBack, Notice
+from pushery.workers.lanes import TargetKey
+from pushery.workers.options import HookStats, WebhookOptions
+
+log = structlog.get_logger("pushery.hooks")
+
+SWEEP_S: Final = 1.0
+"""How often to look what others have written, and which apps are gone."""
+
+PRUNE_S: Final = 60.0
+AT_ONCE: Final = 2000
+"""Events in one transaction, so that stopping and others' turns never wait for long."""
+
+DISK_RETRY_S: Final = 1.0
+T = TypeVar("T")
+
+
+class Engine:
+    """Made in the webhooks' thread. `intake` is filled by the server's thread, which calls `wake` through the loop."""
+
+    def __init__(
+        self,
+        *,
+        open_outbox: Callable[[], HookOutbox],
+        disk: ThreadPoolExecutor,
+        directory: Directory,
+        clock: Clock,
+        options: WebhookOptions,
+        stats: HookStats,
+        chance: Callable[[], float],
+        intake: deque[Notice],
+        emptying: Callable[[], None],
+    ) -> None:
+        """`emptying` is called before the intake is emptied, so that the server's thread wakes us again for more."""
+        self._open_outbox = open_outbox
+        self._opened: HookOutbox | None = None
+        self._disk = disk
+        self._directory = directory
+        self._clock = clock
+        self._options = options
+        self._stats = stats
+        self._intake = intake
+        self._emptying = emptying
+        self._work = asyncio.Event()
+        self._stop_by: float | None = None
+        self._delivery = Delivery(
+            directory=directory,
+            clock=clock,
+            options=options,
+            stats=stats,
+            chance=chance,
+            read=lambda ids: self._on_disk(lambda: self.outbox.events(ids)),
+            changed=self.wake,
+        )
+        self._held = HoldBack(options.hold_back_s, options.count_s)
+        self._returned_by: float | None = clock.monotonic() + options.return_s
+        self._apps: set[str] = set()
+        self._revision = 0
+        self._read_up_to = 0
+        self._own_ids: set[int] = set()
+        self._look_again = False
+        self._next_sweep = 0.0
+        self._next_prune = 0.0
+        self._is_full: set[TargetKey] = set()
+
+    @property
+    def outbox(self) -> HookOutbox:
+        """For calls in the disk's thread. Raises StorageError while it could not be opened."""
+        if self._opened is None:
+            raise StorageError("the outbox of the webhooks is not open")
+        return self._opened
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._work.set()
+
+    def look_again(self) -> None:
+        """This process changes the queue past `write`: it must be read anew. Called in the disk's thread, before."""
+        self._look_again = True
+
+    def sweep_now(self) -> None:
+        """Do not wait for the time to look what others have done."""
+        self._next_sweep = 0.0
+        self._work.set()
+
+    def stop(self, timeout_s: float) -> None:
+        """End in order within this time."""
+        self._stop_by = self._clock.monotonic() + timeout_s
+        self._work.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        ready = await self._insist(self._load)
+        self._delivery.pump()
+        while self._stop_by is None:
+            try:
+                await self._wait()
+                await self._turn()
+            except StorageError as error:
+                log.error("webhook_outbox_failed", error=str(error))
+                await asyncio.sleep(DISK_RETRY_S)
+            except Exception:  # a defect must not end all deliveries
+                log.exception("unexpected_error", message="the webhooks' thread goes on")
+                await asyncio.sleep(DISK_RETRY_S)
+        if ready:
+            await self._finish(self._stop_by)
+
+    def close(self) -> None:
+        """Let go of the outbox; in the disk's thread."""
+        if self._opened is not None:
+            self._opened.close()
+
+    async def _load(self) -> None:
+        if self._opened is None:
+            self._opened = await self._on_disk(self._open_outbox)
+        # Before the rows: what others write in between then shows.
+        self._revision = await self._on_disk(self.outbox.revision)
+        standing, waiting, self._apps = await self._on_disk(
+            lambda: (self.outbox.taken(), self.outbox.waiting(), self.outbox.apps())
+        )
+        self._held = HoldBack(self._options.hold_back_s, self._options.count_s, standing)
+        self._queue(waiting)
+
+    async def _insist(self, action: Callable[[], Awaitable[T]]) -> bool:
+        """Try until the disk plays along, or, when it is time to stop, until that time is over; False then."""
+        is_logged = False
+        while True:
+            try:
+                await action()
+                return True
+            except StorageError as error:
+                if not is_logged:
+                    log.error("webhook_outbox_failed", error=str(error))
+                is_logged = True
+            if self._stop_by is not None and self._clock.monotonic() >= self._stop_by:
+                return False
+            await asyncio.sleep(DISK_RETRY_S)
+
+    async def _wait(self) -> None:
+        moments = (self._held.next_due(), self._delivery.lanes.next_due(), self._returned_by, self._next_sweep)
+        until = min(moment for moment in moments if moment is not None)
+        pause_s = until - self._clock.monotonic()
+        if pause_s > 0 and not self._intake:
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._work.wait()
+            except TimeoutError:
+                return
+        await asyncio.sleep(self._options.commit_gap_s)
+
+    async def _turn(self) -> None:
+        self._work.clear()
+        self._gather()
+        await self._commit()
+        now = self._clock.monotonic()
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_S
+            await self._sweep(now)
+        self._delivery.pump()
+
+    def _gather(self) -> None:
+        """Empty the intake; what is to be told now goes into the changes."""
+        self._emptying()
+        now = self._clock.monotonic()
+        for _ in range(min(len(self._intake), AT_ONCE)):
+            notice = self._intake.popleft()
+            told = self._held.take(notice, now)
+            if told is not None:
+                self._tell(told)
+        for notice in self._held.due(now):
+            self._tell(notice)
+        if self._returned_by is not None and now >= self._returned_by:
+            left = self._held.abandon(self._clock.wall_ms(), AT_ONCE)
+            for notice in left:
+                self._tell(notice)
+            if not left:
+                self._returned_by = None
+
+    def _tell(self, notice: Notice) -> None:
+        app = self._directory.apps.get(notice.app_key)
+        if app is None:
+            return
+        event, hooks = notice.event, app.settings.webhooks
+        try:
+            encoded = msgspec.json.encode(event)
+        except UnicodeEncodeError:  # half of a surrogate pair, which no receiver could read either
+            return
+        self._mark(app, event)
+        for url in requests.urls(hooks, event):
+            if self._has_room(TargetKey(app.key, url)):
+                new = NewEvent(app.key, url, requests.lane_of(event), notice.at_ms, encoded)
+                self._delivery.changes.new.append(new)
+
+    def _mark(self, app: App, event: HookEvent) -> None:
+        """Remember which places are told to be taken, when somebody is told."""
+        place = place_of(app.key, event)
+        if place is None:
+            return
+        is_arrival = event.name in ARRIVALS
+        if not is_arrival or requests.follows(app.settings.webhooks, event):
+            self._delivery.changes.taken[place] = is_arrival
+
+    def _has_room(self, key: TargetKey) -> bool:
+        if self._delivery.lanes.waiting(key) < self._options.target_limit:
+            self._is_full.discard(key)
+            return True
+        self._stats.dropped_full += 1
+        if key not in self._is_full:
+            self._is_full.add(key)
+            log.error(
+                "webhook_queue_full",
+                app_key=key.app_key,
+                url=requests.shown(key.url),
+                limit=self._options.target_limit,
+            )
+        return False
+
+    async def _commit(self) -> None:
+        """Write what has changed; what is new then waits for its delivery."""
+        changes = self._delivery.changes
+        if not changes:
+            return
+        self._delivery.changes = Changes()
+        changes.died_ms = self._clock.wall_ms()
+        ids: list[int] = []
+
+        async def write() -> None:
+            ids.extend(await self._on_disk(lambda: self.outbox.write(changes)))
+
+        if not await self._insist(write):
+            log.error("webhook_events_lost", events=len(changes.new))
+            return
+        self._own_ids.update(ids)
+        for event_id, new in zip(ids, changes.new, strict=True):
+            self._apps.add(new.app_key)
+            key = TargetKey(new.app_key, new.url)
+            self._delivery.add(key, new.lane, event_id, (new.created_ms, new.event))
+        self._apps.update(place.app_key for place in changes.taken)
+
+    async def _sweep(self, now: float) -> None:
+        """Look what others have done: to the outbox, and to the apps."""
+        await self._take_in_others()
+        self._delivery.drop_unwanted()
+        for app_key in [app_key for app_key in self._apps if app_key not in self._directory.apps]:
+            self._apps.discard(app_key)
+            self._held.forget(app_key)
+            self._delivery.changes.forgotten.add(app_key)
+            self._work.set()
+        if now >= self._next_prune:
+            self._next_prune = now + PRUNE_S
+            before_ms = self._clock.wall_ms() - int(self._options.dead_letter_s * 1000)
+            await self._on_disk(lambda: self.outbox.prune(self._options.dead_letters, before_ms))
+
+    async def _take_in_others(self) -> None:
+        """Rows that another process has put into the queue, or taken out of it.
+
+        Numbers rise for ever, so what is new is above all that was read before, and is not ours.
+        """
+        revision = await self._on_disk(self.outbox.revision)
+        if revision != self._revision or self._look_again:
+            self._look_again = False
+            known, above = self._delivery.lanes.ids(), self._read_up_to
+            fresh, there = await self._on_disk(lambda: (self.outbox.waiting(above=above), self.outbox.ids()))
+            self._revision = revision
+            self._delivery.remove(known - there)
+            self._queue(row for row in fresh if row.id not in self._own_ids)
+            self._apps.update(row.app_key for row in fresh)
+        self._read_up_to = max([self._read_up_to, *self._own_ids])
+        self._own_ids.clear()
+
+    def _queue(self, rows: Iterable[Waiting]) -> None:
+        for row in rows:
+            self._delivery.add(TargetKey(row.app_key, row.url), row.lane, row.id, None, row.attempts)
+            self._read_up_to = max(self._read_up_to, row.id)
+
+    async def _finish(self, stop_by: float) -> None:
+        """Bring all that has come in to the disk. Departures that are held back are not: should nobody return after
+        the next start, they are told then.
+        """
+        while self._intake:
+            self._gather()
+            await self._commit()
+        await self._delivery.stop(stop_by - self._clock.monotonic())
+        await self._commit()
+
+    async def _on_disk(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, call)
