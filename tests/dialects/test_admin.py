@@ -301,11 +301,12 @@ def test_a_change_is_made_to_what_the_app_is_then() -> None:
 
 
 def test_settings_that_cannot_be_are_refused_with_all_that_is_wrong() -> None:
-    refusal = refused(CHANGE, body={"settings": {"max_batch": 0, "client_event": True, "webhooks": [{"url": "x"}]}})
+    refusal = refused(CHANGE, body={"settings": {"max_batch": 0, "client_event": 1, "webhooks": [{"url": "x"}]}})
     assert (refusal.status, refusal.code, refusal.extra["parameter"]) == (400, "invalid_settings", "settings")
     assert refusal.extra["problems"] == [
         "max_batch: expected int >= 1",
         "there is no setting 'client_event'; did you mean 'client_events'?",
+        "webhooks[0]: 'x' is not an http or https URL with a host",
     ]
 
 

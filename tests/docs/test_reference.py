@@ -16,7 +16,11 @@ from pushery.core.effects import Route
 from pushery.core.exchange import Reply, Request
 from pushery.core.hub import Hub
 from pushery.core.stats import Stats
+from pushery.dialects.admin import Admin, AdminOptions
 from pushery.dialects.gopusher import GoPusher, GoPusherOptions
+from pushery.dialects.pusher import PusherApi, PusherSockets, SocketOptions
+from pushery.dialects.pusher.fallbacks import PusherFallbacks
+from pushery.node.system import SystemClock, SystemIds
 from pushery.server.operations import Operations
 from tests.docs.pages import REFERENCE, ROOT, rows, section
 
@@ -95,6 +99,23 @@ def test_every_command_is_told_with_its_flags(name: str, command: Any) -> None:
         if not parameter.opts[0].startswith("-"):
             assert parameter.opts[0].upper() in told
     assert "Exit codes" in told
+
+
+def told_elsewhere() -> list[tuple[str, Route]]:
+    """The routes that have a page of their own, with its name."""
+    directory, ids, clock = Directory(), SystemIds(), SystemClock()
+    sockets = PusherSockets(SocketOptions(512, 120), directory, ids)
+    admin = Admin(AdminOptions("a", "b", False), directory, ids, clock)
+    return [
+        *(("pusher-http-api.md", route) for route in PusherApi(directory, clock).routes()),
+        *(("pusher-protocol.md", route) for route in [*sockets.routes(), *PusherFallbacks(sockets).routes()]),
+        *(("admin-api.md", route) for route in admin.routes()),
+    ]
+
+
+@pytest.mark.parametrize(("page", "route"), told_elsewhere(), ids=lambda value: getattr(value, "path", value))
+def test_every_route_of_another_api_has_its_row(page: str, route: Route) -> None:
+    assert f"`{route.method} {route.path}`" in [row[0] for row in rows(REFERENCE / page)]
 
 
 def refusals() -> list[tuple[int, str]]:

@@ -3,7 +3,15 @@
 Held in memory, so a restart forgets. Bounded in number and in time; the oldest goes first.
 """
 
+import re
 from typing import Final, Generic, TypeVar
+
+from pushery.core.exchange import Request
+
+MAX_KEY: Final = 255
+"""Characters of an idempotency key."""
+
+_VISIBLE: Final = re.compile(rb"[!-~]{1,%d}" % MAX_KEY)
 
 KEPT_S: Final = 3600.0
 """Seconds that an answer is kept. Libraries retry within minutes."""
@@ -12,6 +20,16 @@ MAX_KEPT: Final = 100_000
 """Answers that are kept for all apps together."""
 
 T = TypeVar("T")
+
+
+def idempotency_key(request: Request) -> str:
+    """The Idempotency-Key header, "" when there is none. Raises ValueError when it is no key; says what one is."""
+    sent = request.headers.get(b"idempotency-key")
+    if sent is None:
+        return ""
+    if not _VISIBLE.fullmatch(sent):
+        raise ValueError(f"An Idempotency-Key is 1 to {MAX_KEY} visible ASCII characters")
+    return sent.decode()
 
 
 class Remembered(Generic[T]):

@@ -125,7 +125,7 @@ class Router:
             "(.+)" if part.endswith("*}") else "([^/]+)" if part.startswith("{") else re.escape(part)
             for part in re.split(r"({\w+\*?})", route.path)
         )
-        self._spanning.append((re.compile(f".*{form}" if route.prefixed else form), place))
+        self._spanning.append((re.compile(f".*?{form}" if route.prefixed else form), place))
 
 
 def _decode(name: str, segment: str) -> str:

@@ -5,15 +5,27 @@ Authentication comes before existence: without valid credentials every app key a
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Final, TypeVar
 
 import msgspec
 
 from pushery.core.apps import MAX_NAME, App, Directory
 from pushery.core.basicauth import administers, credentials, match, sent_credentials, unauthorized
-from pushery.core.effects import Inspect, ListApps, OpenSocket, Outcome, Publish, RegisterApp, Route, UnregisterApp
+from pushery.core.effects import (
+    Inspect,
+    ListApps,
+    Once,
+    OpenSocket,
+    Outcome,
+    Publish,
+    RegisterApp,
+    Route,
+    UnregisterApp,
+)
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.hub import Crowd
+from pushery.core.once import idempotency_key
 from pushery.core.patterns import PatternError
 from pushery.core.publications import Publication
 from pushery.dialects.gopusher.parameters import Parameters
@@ -145,7 +157,8 @@ class GoPusher:
         def answer(total: int) -> Reply:
             return _json(_Pushed(params["app_key"], content, user_tag, str(total)))
 
-        return Publish(Publication(app.key, content.encode(), user_tag or None), answer, _bad_pattern)
+        publication = Publication(app.key, content.encode(), user_tag or None)
+        return Publish(publication, answer, _bad_pattern, _once(request, content, user_tag))
 
     def list_online(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /api/{app_key}/listonlineuser/{limit}/{page}"""
@@ -209,6 +222,22 @@ def _unknown_app() -> Refusal:
 def _bad_pattern(error: PatternError) -> Reply:
     message = f"user_tag is not a valid RE2 pattern: {error}, at character {error.position}."
     return Refusal(400, "invalid_pattern", message, parameter="user_tag", position=error.position).reply()
+
+
+def _once(request: Request, content: str, user_tag: str) -> Once | None:
+    """Set when the request carries a key that tells its retries from new pushes."""
+    try:
+        key = idempotency_key(request)
+    except ValueError as error:
+        raise Refusal(400, "invalid_idempotency_key", f"{error}.") from None
+    if not key:
+        return None
+    return Once(key, sha256(msgspec.msgpack.encode((content, user_tag))).digest(), _key_reused)
+
+
+def _key_reused() -> Reply:
+    message = "This Idempotency-Key was used for another push: take a new key for every push, the same for its retries."
+    return Refusal(422, "idempotency_key_reused", message).reply()
 
 
 def _paging(params: Mapping[str, str]) -> tuple[int, int]:

@@ -16,14 +16,12 @@ from msgspec import Raw
 from pushery.core.appsettings import AppSettings
 from pushery.core.channelnames import is_channel_name
 from pushery.core.exchange import Request
+from pushery.core.once import idempotency_key
 from pushery.core.publications import ChannelEvent
 from pushery.dialects.pusher import errors
 from pushery.dialects.pusher.signing import Query
 
 MAX_EVENT_NAME: Final = 200
-"""Characters."""
-
-MAX_IDEMPOTENCY_KEY: Final = 255
 """Characters."""
 
 RECEIVERS: Final = "receivers"
@@ -40,7 +38,6 @@ OF_CHANNELS: Final = frozenset({USER_COUNT, SUBSCRIPTION_COUNT})
 
 _RESERVED: Final = ("pusher:", "pusher_internal:", "pushery:")
 _SOCKET_ID: Final = re.compile(r"[0-9]+\.[0-9]+").fullmatch
-_VISIBLE: Final = re.compile(rb"[!-~]{1,%d}" % MAX_IDEMPOTENCY_KEY).fullmatch
 _ABSENT: Final = Raw()
 
 
@@ -204,13 +201,10 @@ def read_info(text: str, known: frozenset[str]) -> frozenset[str]:
 
 def read_idempotency_key(request: Request) -> str:
     """The Idempotency-Key header, "" when there is none."""
-    sent = request.headers.get(b"idempotency-key")
-    if sent is None:
-        return ""
-    if not _VISIBLE(sent):
-        text = f"An Idempotency-Key is 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters"
-        raise errors.malformed("invalid_idempotency_key", text)
-    return sent.decode()
+    try:
+        return idempotency_key(request)
+    except ValueError as error:
+        raise errors.malformed("invalid_idempotency_key", str(error)) from None
 
 
 def read_limit(query: Query, default: int, largest: int) -> int:
