@@ -21,7 +21,10 @@ from tests.support.server import ADMIN, DEADLINE_S, ServerProcess, TestApp, wait
 
 pytestmark = pytest.mark.process
 
-COMMANDS = ("start", "init", "check", "version", "push", "listen", "app", "app add", "app list", "app remove")
+COMMANDS = (
+    *("start", "init", "check", "version", "push", "listen"),
+    *("app", "app add", "app list", "app remove", "app show", "app set", "app rotate", "app revoke"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,14 @@ from pushery.storage import open_app_store
 from pushery.storage.settings import decode_settings, encode_settings
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=5,
 )
+
+
+def draft(key: str) -> AppDraft:
+    return AppDraft(key=key, secret="s", name="n", auth_account="a", auth_password="p", request_ip="", registered_ms=1)
 
 
 def test_defaults_are_left_out_so_that_a_new_default_reaches_old_apps() -> None:
@@ -66,9 +71,7 @@ def test_no_object_breaks_the_reading_of_it(members: dict[str, Any]) -> None:
 def test_the_app_whose_settings_are_wrong_is_named(tmp_path: Path) -> None:
     path = tmp_path / "apps.sqlite"
     with closing(open_app_store(str(path))) as store:
-        store.add(
-            AppDraft(key="a", secret="s", name="n", auth_account="a", auth_password="p", request_ip="", registered_ms=1)
-        )
+        store.add(draft("a"))
     for settings, reason in (('{"max_batch":0}', "max_batch"), ("", "JSON object")):
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("UPDATE pushery_apps SET settings = ?", (settings,))
@@ -76,3 +79,16 @@ def test_the_app_whose_settings_are_wrong_is_named(tmp_path: Path) -> None:
             for ask in (store.load, lambda: store.change("a", lambda app: replace(app, name="new"))):
                 with pytest.raises(StorageError, match=f"^the database {path}, app 1: its settings .*{reason}"):
                     ask()
+
+
+def test_a_change_keeps_what_a_newer_version_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "apps.sqlite"
+    with closing(open_app_store(str(path))) as store:
+        store.add(draft("a"))
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("""UPDATE pushery_apps SET settings = '{"newer":1}'""")
+        changed = store.change("a", lambda app: replace(app, settings=AppSettings(enabled=False)))
+        assert list(store.load()) == [changed]
+    with closing(sqlite3.connect(path)) as connection:
+        [text] = connection.execute("SELECT settings FROM pushery_apps").fetchone()
+    assert json.loads(text) == {"enabled": False, "newer": 1}

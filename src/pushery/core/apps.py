@@ -34,6 +34,7 @@ class AppDraft(msgspec.Struct, frozen=True, kw_only=True):
     auth_password: str
     request_ip: str
     registered_ms: int
+    settings: AppSettings = AppSettings()
 
 
 class App(AppDraft, frozen=True, kw_only=True):
@@ -44,7 +45,6 @@ class App(AppDraft, frozen=True, kw_only=True):
     """
 
     id: str
-    settings: AppSettings = AppSettings()
     keys: tuple[KeyPair, ...] = ()
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from pushery.core.apps import App
+from pushery.core.appsettings import AppSettings
 from pushery.core.channelnames import ChannelKind
 from pushery.core.channels import Member
 from pushery.core.codes import Close
@@ -47,6 +48,7 @@ class RegisterApp(msgspec.Struct, frozen=True):
     auth_password: str
     request_ip: str
     answer: Callable[[App], Reply]
+    settings: AppSettings = AppSettings()
 
 
 class UnregisterApp(msgspec.Struct, frozen=True):

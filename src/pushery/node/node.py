@@ -273,6 +273,7 @@ class Node:
             auth_password=effect.auth_password,
             request_ip=effect.request_ip,
             registered_ms=self._clock.wall_ms(),
+            settings=effect.settings,
         )
         app = await self.registry.add(draft)
         log.info("app_registered", app_key=app.key)

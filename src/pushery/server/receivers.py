@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from pushery.core.exchange import Reply, Request
 from pushery.core.wheel import NEVER
 from pushery.server.shared import LINGER_S, Connection, Shared
-from pushery.wire.xhr import CLIENT_BUFFER, HEARTBEAT, LAST_CHUNK, PRELUDE, characters, chunk, open_ended
+from pushery.wire.xhr import CLIENT_BUFFER, HEARTBEAT, LAST_CHUNK, characters, chunk, open_ended
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -94,12 +94,12 @@ class StreamReceiver(asyncio.Protocol, Connection):
         """How many characters it still takes before the client drops it for a new one."""
         self.wheel_slot = NEVER
 
-    def begin(self, request: Request, headers: Headers) -> None:
-        """Answer the request, up to where the first line goes."""
+    def begin(self, request: Request, headers: Headers, prelude: bytes) -> None:
+        """Answer the request, up to where the first line of the session goes."""
         head = self._shared.replies.encode(Reply(200, b"", headers, _CONTENT_TYPE), keep_alive=False)
         self._chunked = request.version != "1.0"
         self._transport.write(open_ended(head, request.version))
-        self.say(PRELUDE)
+        self.say(prelude)
 
     @property
     def gone(self) -> bool:

@@ -79,6 +79,7 @@ class SqlAppStore:
                 "auth_password": self._seal_password(draft),
                 "request_ip": draft.request_ip,
                 "registered_ms": draft.registered_ms,
+                "settings": encode_settings(draft.settings, "{}"),
             }
             identity = connection.execute(insert(apps).values(values).returning(apps.c.id)).scalar_one()
             app = App(id=str(identity), **structs.asdict(draft))

@@ -20,6 +20,9 @@ HEARTBEAT: Final = b"h\n"
 PRELUDE: Final = b"h" * 2048 + b"\n"
 """Makes proxies and browsers that wait for the first two kilobytes of a reply pass on what follows."""
 
+QUIET_PRELUDE: Final = b"a[" + b" " * 2045 + b"]\n"
+"""The same for a client that has a session already: it would answer a heartbeat, and has nothing to answer."""
+
 CLIENT_BUFFER: Final = 256 * 1024
 """Characters of one reply after which pusher-js drops it, once they end in a whole line, and asks anew."""
 

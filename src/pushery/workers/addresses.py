@@ -5,10 +5,11 @@ the numeric address of a connection about to be made, so names, odd spellings an
 make no difference. Resolves and connects nothing.
 """
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
+_SPECIAL: Final = (IPv4Network("192.0.0.0/24"), IPv6Network("64:ff9b:1::/48"))  # not known to every Python 3.11
 _COMPATIBLE: Final = IPv6Network("::/96")  # RFC 4291, section 2.5.5.1
 
 
@@ -27,6 +28,8 @@ def _is_global(address: IPv4Address | IPv6Address) -> bool:
             return True  # only a way of writing the IPv4 address, which is judged beside it
         if address in _COMPATIBLE:
             return False
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -132,8 +132,7 @@ class Engine:
             self._opened.close()
 
     async def _load(self) -> None:
-        if self._opened is None:
-            self._opened = await self._on_disk(self._open_outbox)
+        await self._on_disk(self._open)
         # Before the rows: what others write in between then shows.
         self._revision = await self._on_disk(self.outbox.revision)
         standing, waiting, self._apps = await self._on_disk(
@@ -141,6 +140,11 @@ class Engine:
         )
         self._held = HoldBack(self._options.hold_back_s, self._options.count_s, standing)
         self._queue(waiting)
+
+    def _open(self) -> None:
+        """In the disk's thread, so that whatever is asked there later finds it open."""
+        if self._opened is None:
+            self._opened = self._open_outbox()
 
     async def _insist(self, action: Callable[[], Awaitable[T]]) -> bool:
         """Try until the disk plays along, or, when it is time to stop, until that time is over; False then."""

@@ -240,8 +240,8 @@ class Lanes:
             target.lanes.pop(lane.name, None)
 
     def _tidy(self, target: Target) -> None:
-        """Forget a target that nothing waits for, unless it is failing: that must be remembered."""
-        if not target.lanes and not target.in_flight and target.failing_since is None:
+        """Forget a target that nothing waits for, and with it how it has been doing: what comes is tried anew."""
+        if not target.lanes and not target.in_flight:
             self._let_go(target)
 
     def _let_go(self, target: Target) -> None:

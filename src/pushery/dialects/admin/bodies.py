@@ -24,6 +24,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     name: _Name
     auth_account: _Account | UnsetType = UNSET
     auth_password: _Password | UnsetType = UNSET
+    settings: dict[str, Any] | UnsetType | None = UNSET
 
 
 class AppPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -161,9 +161,12 @@ class Admin:
         account = sent.name if sent.auth_account is UNSET else sent.auth_account
         password = self._ids.secret() if sent.auth_password is UNSET else sent.auth_password
         _check_texts({"name": sent.name, "auth_account": account, "auth_password": password})
-        return RegisterApp(
-            sent.name, account, password, request.peer, lambda app: _json(self._shown(app, whole=True), 201)
-        )
+        settings = _with_settings(AppSettings(), sent)
+
+        def answer(app: App) -> Reply:
+            return _json(self._shown(app, whole=True), 201)
+
+        return RegisterApp(sent.name, account, password, request.peer, answer, settings)
 
     def show(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /api/admin/apps/{app_key}"""
@@ -241,7 +244,7 @@ class Admin:
         return {**msgspec.structs.asdict(view), "settings": settings}
 
 
-def _with_settings(settings: AppSettings, patch: AppPatch) -> AppSettings:
+def _with_settings(settings: AppSettings, patch: AppPatch | Registration) -> AppSettings:
     if patch.settings is UNSET:
         return settings
     if patch.settings is None:
