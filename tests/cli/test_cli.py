@@ -24,6 +24,7 @@ pytestmark = pytest.mark.process
 COMMANDS = (
     *("start", "init", "check", "version", "push", "listen"),
     *("app", "app add", "app list", "app remove", "app show", "app set", "app rotate", "app revoke"),
+    *("hooks", "hooks list", "hooks replay", "hooks drop"),
 )
 
 

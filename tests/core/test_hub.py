@@ -225,3 +225,33 @@ def test_redirecting_who_has_left_brings_nobody_back() -> None:
 def test_every_crowd_writes_in_slices_of_the_hubs_size() -> None:
     hub = Hub(fanout_slice=7, standing_patterns=10)
     assert hub.crowd("key").fanout.slice_size == hub.fanout_slice == 7
+
+
+def test_a_crowd_is_those_with_a_tag_and_those_with_a_socket_id() -> None:
+    crowd, (tagged,) = a_crowd("A:1")
+    crowd.sockets["1.1"] = "a socket"
+    assert len(crowd) == 2
+    assert crowd.publish(b"1;", None, ignore) == 1
+    settle(crowd)
+    assert tagged.taken == [b"1;"]
+
+
+def test_dropping_an_app_returns_everybody_who_was_online() -> None:
+    hub = Hub(fanout_slice=10, standing_patterns=10)
+    hub.crowd("key").join("A:1", "tagged", ignore)
+    hub.crowd("key").sockets["1.1"] = "with a socket id"
+    assert hub.drop("key") == ["tagged", "with a socket id"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "online", "unproven", "has_room"),
+    [(0, 5, 0, True), (2, 1, 0, True), (2, 2, 0, False), (2, 3, 0, False), (2, 2, 1, True), (2, 3, 1, False)],
+)
+def test_a_limit_leaves_room_for_one_more_and_those_who_are_unproven_do_not_count(
+    limit: int, online: int, unproven: int, has_room: bool
+) -> None:
+    crowd, _ = a_crowd()
+    for number in range(online):
+        crowd.sockets[f"{number}.1"] = number
+    crowd.unproven.update(dict.fromkeys(range(unproven)))
+    assert crowd.has_room(limit) == has_room

@@ -5,9 +5,12 @@ from hypothesis import strategies as st
 
 from pushery.core.publications import (
     ENVELOPE_VERSION,
+    ChannelEvent,
     Envelope,
     Publication,
     Published,
+    PublishedEvents,
+    Terminated,
     Unregistered,
     decode_envelope,
     encode_envelope,
@@ -16,9 +19,24 @@ from pushery.core.publications import (
 KEPT = Published(ENVELOPE_VERSION, "node-1", Publication("key", b"hello", "^A:1$", "id-1"))
 
 publications = st.builds(Publication, app_key=st.text(), text=st.binary(), pattern=st.none() | st.text(), id=st.text())
-envelopes: st.SearchStrategy[Envelope] = st.builds(
-    Published, st.just(ENVELOPE_VERSION), st.text(), publications
-) | st.builds(Unregistered, st.just(ENVELOPE_VERSION), st.text(), st.text())
+events = st.builds(
+    ChannelEvent,
+    event=st.text(),
+    data=st.text(),
+    channels=st.lists(st.text()).map(tuple),
+    pattern=st.none() | st.text(),
+    without=st.text(),
+    user_id=st.none() | st.text(),
+    cached=st.booleans(),
+    id=st.text(),
+)
+versions = st.just(ENVELOPE_VERSION)
+envelopes: st.SearchStrategy[Envelope] = st.one_of(
+    st.builds(Published, versions, st.text(), publications),
+    st.builds(PublishedEvents, versions, st.text(), st.text(), st.lists(events).map(tuple)),
+    st.builds(Terminated, versions, st.text(), st.text(), st.text()),
+    st.builds(Unregistered, versions, st.text(), st.text()),
+)
 
 
 @given(envelopes)
@@ -38,6 +56,8 @@ def test_no_pattern_and_an_empty_pattern_stay_apart() -> None:
 def test_an_envelope_of_another_version_is_not_understood(version: int) -> None:
     assert decode_envelope(encode_envelope(Published(version, "node-1", KEPT.publication))) is None
     assert decode_envelope(encode_envelope(Unregistered(version, "node-1", "key"))) is None
+    assert decode_envelope(encode_envelope(PublishedEvents(version, "node-1", "key", ()))) is None
+    assert decode_envelope(encode_envelope(Terminated(version, "node-1", "key", "user"))) is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +89,7 @@ def test_a_damaged_envelope_does_no_harm(envelope: Envelope, data: st.DataObject
     at = data.draw(st.integers(0, len(whole) - 1))
     assert decode_envelope(whole[:at]) is None
     damaged = whole[:at] + data.draw(st.binary(min_size=1, max_size=1)) + whole[at + 1 :]
-    assert isinstance(decode_envelope(damaged), Published | Unregistered | None)
+    assert isinstance(decode_envelope(damaged), Envelope | None)
 
 
 def test_text_that_is_not_utf8_is_not_understood() -> None:

@@ -22,6 +22,7 @@ from pushery.dialects.pusher import PusherApi, PusherSockets, SocketOptions
 from pushery.dialects.pusher.fallbacks import PusherFallbacks
 from pushery.node.system import SystemClock, SystemIds
 from pushery.server.operations import Operations
+from pushery.workers import HookCollector, HookStats
 from tests.docs.pages import REFERENCE, ROOT, rows, section
 
 SOURCES = sorted((ROOT / "src" / "pushery").rglob("*.py"))
@@ -30,7 +31,7 @@ SOURCES = sorted((ROOT / "src" / "pushery").rglob("*.py"))
 def operations() -> Operations:
     hub = Hub(fanout_slice=1, standing_patterns=1)
     hub.crowd("an app")
-    return Operations(Stats(), hub, per_app=True, is_ready=lambda: True)
+    return Operations(Stats(), hub, per_app=True, is_ready=lambda: True, further=[HookCollector(HookStats())])
 
 
 def routes() -> list[Route]:

@@ -808,6 +808,19 @@ async def test_watchers_hear_of_a_users_first_socket_and_last_once(world: World)
 
 
 @in_loop
+async def test_who_watches_itself_is_told_once_and_by_its_other_sockets(world: World) -> None:
+    node = world.node()
+    one, two = Talker(node, "1.1"), Talker(node, "2.2")
+    one.news()
+    one.sign_in("u", watchlist=["u"])
+    online = (WATCHED, {"events": [{"name": "online", "user_ids": ["u"]}]})
+    assert one.said()[1:] == [online]
+    two.sign_in("u", watchlist=["u"])
+    two.vanish()
+    assert one.said() == []
+
+
+@in_loop
 async def test_signing_in_again_may_change_whom_one_watches(world: World) -> None:
     node = world.node()
     watcher, user = Talker(node, "9.9"), Talker(node, "1.1")
@@ -909,10 +922,11 @@ async def test_frames_go_the_way_a_socket_has_chosen_last_when_it_subscribes(wor
     other.subscribe("b")
     slow.subscribe("a")
     publish(node, "e", "1", "a")
-    slow.swaps_every = 1
+    slow.swaps_every = len(slow.pieces) + 1
     slow.subscribe("b")
-    publish(node, "e", "2", "a", "b")
+    publish(node, "e", "2", "b")
     await turns()
+    assert slow.said()[-3:] == [("e", 1), (OK, {}), ("e", 2)]
     assert slow.faults == 0
 
 

@@ -1,6 +1,7 @@
 """Webhooks from the event to a receiver, over real HTTP and a real outbox."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import time
@@ -14,7 +15,7 @@ import pytest
 from pushery.core.appsettings import Webhook
 from pushery.core.hookevents import HookEvent
 from pushery.core.ports import StorageError
-from pushery.storage.hookoutbox import has_hook_outbox, open_hook_outbox
+from pushery.storage.hookoutbox import Changes, HookOutbox, has_hook_outbox, open_hook_outbox
 from tests.support.server import wait_until
 from tests.workers.receiver import Receiver, Request, receiving
 from tests.workers.worlds import World, added, an_app, occupied, removed, said, vacated, world
@@ -209,6 +210,7 @@ def test_what_another_process_replays_or_drops_is_noticed(tmp_path: Path, receiv
         wait_until(lambda: receiver.names() == ["client_event"], "the replayed event")
         outbox.close()
     receiver.status("/hook", 500)
+    receiver.requests.clear()
     with world(tmp_path, app, retry_time_s=300) as it:
         it.happened(app, said("a", "unwanted"))
         wait_until(lambda: len(receiver.requests) > 3, "attempts")
@@ -221,7 +223,7 @@ def test_what_another_process_replays_or_drops_is_noticed(tmp_path: Path, receiv
 def test_a_private_address_is_refused_and_the_dead_letter_says_which_setting_allows_it(
     tmp_path: Path, receiver: Receiver
 ) -> None:
-    hosts = ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "[::]")
+    hosts = ("127.0.0.1", "localhost", "0x7f.1", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "[::]")  # noqa: S104
     app = an_app(*(Webhook(url=f"http://{host}:{receiver.port}/hook") for host in hosts))
     with world(tmp_path, app, private_addresses=False) as it:
         it.happened(app, occupied("a"))
@@ -318,13 +320,106 @@ def test_more_than_memory_may_hold_is_dropped_and_counted(tmp_path: Path, receiv
     it.worker._is_awake = True  # as while the thread has not come to it yet
     it.happened(app, *(said("a", str(number)) for number in range(15)))
     assert it.worker.stats.dropped == 5
-    it.worker._is_awake = False
-    it.happened(app)
     with world(tmp_path, app, target_limit=3) as other:
         other.happened(app, *(said("a", "first") for _ in range(3)))
         wait_until(lambda: other.worker.stats.queued == 3, "a full queue")
         other.happened(app, said("a", "late"))
         wait_until(lambda: other.worker.stats.dropped == 1, "a dropped event")
+
+
+def test_events_wait_for_a_disk_that_fails_for_a_while(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = an_app(Webhook(url=f"{receiver.url}/hook"))
+    monkeypatch.setattr("pushery.workers.engine.DISK_RETRY_S", 0.02)
+    write, failures = HookOutbox.write, [StorageError("the disk is full") for _ in range(3)]
+
+    def failing_write(outbox: HookOutbox, changes: Changes) -> list[int]:
+        if failures:
+            raise failures.pop()
+        return write(outbox, changes)
+
+    monkeypatch.setattr(HookOutbox, "write", failing_write)
+    with world(tmp_path, app) as it:
+        it.happened(app, *(said("a", str(number)) for number in range(5)))
+        wait_until(lambda: len(receiver.accepted) == 5, "all events")
+    assert [event["data"] for event in receiver.events()] == list("01234")
+    assert not failures
+
+
+def test_a_worker_that_was_stopped_takes_nothing_and_stops_again(tmp_path: Path, receiver: Receiver) -> None:
+    app = an_app(Webhook(url=f"{receiver.url}/hook"))
+    with world(tmp_path, app) as it:
+        it.stop()
+        it.happened(app, occupied("a"))
+        assert asyncio.run(it.worker.replay("key1")) == 0
+        assert asyncio.run(it.worker.waiting("key1")) == []
+    assert receiver.requests == []
+
+
+def test_an_answer_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" + b"x" * 8192)
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(endless, "127.0.0.1", 0)
+        app = an_app(Webhook(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        it = World(tmp_path, app, timeout_s=20.0)
+        it.worker.start()
+        it.happened(app, occupied("a"))
+        started = time.monotonic()
+        while it.worker.stats.delivered == 0:
+            assert time.monotonic() < started + 10
+            await asyncio.sleep(0.01)
+        await it.worker.stop(1.0)
+        server.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(b"", "without an answer"), (b"nonsense\r\n\r\n", ""), (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000, "")],
+)
+def test_an_answer_that_is_none_is_a_failure(tmp_path: Path, answer: bytes, error: str) -> None:
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answering, "127.0.0.1", 0)
+        app = an_app(Webhook(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        it = World(tmp_path, app, retry_time_s=0.0)
+        it.worker.start()
+        it.happened(app, occupied("a"))
+        started = time.monotonic()
+        while not (letters := await it.worker.dead_letters("key1")):
+            assert time.monotonic() < started + 10
+            await asyncio.sleep(0.01)
+        assert error in letters[0].error
+        await it.worker.stop(1.0)
+        server.close()
+
+    asyncio.run(run())
+
+
+def test_a_host_without_an_address_and_a_port_without_a_listener_are_failures(tmp_path: Path) -> None:
+    urls = ("http://nowhere.invalid/", "http://127.0.0.1:1/", "gopher://127.0.0.1/", "http://[/", f"http://{'a' * 70}/")
+    app = an_app(*(Webhook(url=url) for url in urls))
+    with world(tmp_path, app, retry_time_s=0.0) as it:
+        it.happened(app, occupied("a"))
+        wait_until(lambda: len(asyncio.run(it.worker.dead_letters("key1"))) == len(urls), "all given up")
+        errors = {letter.url: letter.error for letter in asyncio.run(it.worker.dead_letters("key1"))}
+    assert "cannot be resolved" in errors[urls[0]]
+    assert "no connection" in errors[urls[1]]
+    assert "cannot be used" in errors[urls[2]]
+    assert "cannot be" in errors[urls[3]]
+    assert "cannot be" in errors[urls[4]]
 
 
 def test_what_waits_at_the_stop_is_delivered_after_the_next_start(tmp_path: Path, receiver: Receiver) -> None:

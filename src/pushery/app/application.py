@@ -28,7 +28,7 @@ from pushery.server.shared import Shared, Timeouts
 from pushery.storage import open_app_store
 from pushery.wire.http import HttpLimits
 from pushery.wire.replies import ReplyEncoder
-from pushery.workers import WebhookOptions, WebhookWorker
+from pushery.workers import HookCollector, WebhookOptions, WebhookWorker
 
 log = structlog.get_logger("pushery.app")
 
@@ -156,7 +156,13 @@ class Application:
         gopusher = GoPusher(_gopusher_options(settings), directory)
         pusher = PusherSockets(_pusher_options(settings), directory, ids)
         admin = Admin(_admin_options(settings), directory, ids, clock)
-        operations = Operations(stats, hub, per_app=settings.metrics_per_app, is_ready=lambda: not shared.draining)
+        operations = Operations(
+            stats,
+            hub,
+            per_app=settings.metrics_per_app,
+            is_ready=lambda: not shared.draining,
+            further=[HookCollector(webhooks.stats)],
+        )
         shared = Shared(
             loop=loop,
             node=node,

@@ -11,6 +11,7 @@ import typer
 import pushery
 from pushery.cli.apps import apps
 from pushery.cli.client import listen, push
+from pushery.cli.hooks import hooks
 from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_and_check, takes_settings
 from pushery.config import load, render_default_config
 
@@ -88,5 +89,6 @@ def version() -> None:
 
 
 app.add_typer(apps, name="app")
+app.add_typer(hooks, name="hooks")
 app.command()(push)
 app.command()(listen)

@@ -57,7 +57,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 30.0
 
     max_connections: Annotated[int, Meta(ge=0, le=10_000_000, description="Sockets at a time; 0: any.")] = 0
-    max_channels: Annotated[int, Meta(ge=0, le=1_000_000, description="Channels of one socket; 0: any.")] = 0
+    max_channels: Annotated[int, Meta(ge=0, le=1_000_000, description="Channels of one socket; 0: any.")] = 1000
     max_presence_members: Annotated[int, Meta(ge=1, le=100_000, description="Users of one presence channel.")] = 100
     max_member_bytes: Annotated[
         int, Meta(ge=1, le=1_048_576, description="Bytes of one presence member's user_info.")

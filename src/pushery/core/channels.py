@@ -21,7 +21,8 @@ CHANNELS: Final = object()
 """The fan-out's one layer here. Channels share subscribers, so frames keep their order within a channel."""
 
 MAX_CACHED: Final = 10_000
-"""Events that the cache channels of one app keep together; the oldest goes first."""
+MAX_CACHED_BYTES: Final = 64 * 1024 * 1024
+"""How many events the cache channels of one app keep together, and of how many bytes; the oldest goes first."""
 
 _MISS_SILENCE_S: Final = 10.0
 """For how long a cache channel found empty is not reported again: many subscribers tend to come at once."""
@@ -105,9 +106,10 @@ class Cached(msgspec.Struct, frozen=True):
 class Cache:
     """What the cache channels of one app keep. Times are monotonic seconds."""
 
-    __slots__ = ("_kept", "_missed")
+    __slots__ = ("_bytes", "_kept", "_missed")
 
     def __init__(self) -> None:
+        self._bytes = 0
         self._kept: dict[str, Cached] = {}
         """The least recently written first."""
         self._missed: dict[str, float] = {}
@@ -115,18 +117,24 @@ class Cache:
     def put(self, channel: str, cached: Cached) -> None:
         """Keep an event instead of the one before."""
         self._missed.pop(channel, None)
-        self._kept.pop(channel, None)
+        self._drop(channel)
         self._kept[channel] = cached
-        if len(self._kept) > MAX_CACHED:
-            del self._kept[next(iter(self._kept))]
+        self._bytes += _weight(cached)
+        while len(self._kept) > MAX_CACHED or self._bytes > MAX_CACHED_BYTES:
+            self._drop(next(iter(self._kept)))
 
     def get(self, channel: str, now: float) -> Cached | None:
         """What the channel keeps, if it is still good."""
         cached = self._kept.get(channel)
         if cached is not None and cached.until <= now:
-            del self._kept[channel]
+            self._drop(channel)
             return None
         return cached
+
+    def _drop(self, channel: str) -> None:
+        cached = self._kept.pop(channel, None)
+        if cached is not None:
+            self._bytes -= _weight(cached)
 
     def missed(self, channel: str, now: float) -> bool:
         """Note that somebody found the channel empty; True when that is news."""
@@ -138,6 +146,10 @@ class Cache:
         if len(self._missed) > MAX_CACHED:
             del self._missed[next(iter(self._missed))]
         return True
+
+
+def _weight(cached: Cached) -> int:
+    return len(cached.text) + len(cached.data)
 
 
 class Channels:

@@ -40,7 +40,7 @@ NOT_IN_TIME: Final = Close(4009, "Connection not authorized within timeout", "Si
 TERMINATED: Final = Close(4009, "You got disconnected by the app.", "Sign in again, if the app lets it.")
 MALFORMED: Final = Close(4010, "too many malformed messages", "Mend the client: each was answered with an error.")
 SLOW_CLIENT: Final = Close(4101, "too slow: outbox full", "Reconnect after a pause, and read faster.")
-RECONNECT: Final = Close(4200, "server is restarting", "Reconnect at once.")
+RESTARTING: Final = Close(4100, "server is restarting", "Reconnect after a second.")
 PONG_MISSING: Final = Close(4201, "pong reply not received", "Reconnect at once.")
 
 CLOSES: Final = (
@@ -66,6 +66,6 @@ CLOSES: Final = (
     TERMINATED,
     MALFORMED,
     SLOW_CLIENT,
-    RECONNECT,
+    RESTARTING,
     PONG_MISSING,
 )

@@ -102,10 +102,16 @@ class Hub:
         """The crowd of an app, an empty one when nobody has come yet."""
         crowd = self.crowds.get(app_key)
         if crowd is None:
-            crowd = self.crowds[app_key] = Crowd(
-                fanout_slice=self.fanout_slice, standing_patterns=self._standing_patterns
-            )
+            crowd = self.crowds[app_key] = self._empty()
         return crowd
+
+    def _empty(self) -> Crowd:
+        return Crowd(fanout_slice=self.fanout_slice, standing_patterns=self._standing_patterns)
+
+    def look(self, app_key: str) -> Crowd:
+        """The crowd of an app, to look at: one that is not there is not kept either."""
+        crowd = self.crowds.get(app_key)
+        return self._empty() if crowd is None else crowd
 
     def drop(self, app_key: str) -> list[object]:
         """Forget an app; returns who was online, for the caller to close."""

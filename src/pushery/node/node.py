@@ -6,6 +6,7 @@ Invariant: what one caller publishes in order is handed to every socket in that 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -185,7 +186,7 @@ class Node:
     def _publish_events(self, effect: PublishEvent) -> Reply | Awaitable[Reply]:
         started = self._clock.monotonic()
         app = self.registry.apps.get(effect.app_key)
-        crowd = self.hub.crowd(effect.app_key)
+        crowd = self.hub.look(effect.app_key) if app is None else self.hub.crowd(effect.app_key)
         limit = 0 if app is None else app.settings.events_per_second
         if limit and not crowd.bucket.take(len(effect.events), limit, started):
             return effect.too_fast(limit)
@@ -226,10 +227,16 @@ class Node:
         result = self._actions[type(effect)](effect)
         if not isinstance(result, Reply):
             result = asyncio.get_running_loop().create_task(cast(Coroutine[None, None, Reply], result))
+            result.add_done_callback(partial(self._forget_failed, app_key, once.key))
         elif result.status >= 300:  # nothing was done
             return result
         self._answers.put(app_key, once.key, once.fingerprint, result, now)
         return result if isinstance(result, Reply) else asyncio.shield(result)
+
+    def _forget_failed(self, app_key: str, key: str, task: "asyncio.Task[Reply]") -> None:
+        """Whoever tries again what has failed really tries."""
+        if task.cancelled() or task.exception() is not None:
+            self._answers.forget(app_key, key)
 
     async def _answer_later(self, effect: Publish, delivered: asyncio.Future[int], started: float) -> Reply:
         total = await delivered
@@ -296,7 +303,7 @@ class Node:
         return effect.answer(app)
 
     def _inspect(self, effect: Inspect) -> Reply:
-        return effect.answer(self.hub.crowd(effect.app_key))
+        return effect.answer(self.hub.look(effect.app_key))
 
     def _terminate(self, effect: TerminateUser) -> Reply:
         self._tell(Terminated(ENVELOPE_VERSION, self._origin, effect.app_key, effect.user_id))

@@ -57,7 +57,6 @@ class HttpPeer(Connection):
         "_full",
         "_heard",
         "_name",
-        "_opened",
         "_outbox",
         "_pinged",
         "_receiver",
@@ -65,6 +64,7 @@ class HttpPeer(Connection):
         "_session",
         "_shared",
         "entry",
+        "is_new",
         "place",
         "wheel_slot",
     )
@@ -78,7 +78,8 @@ class HttpPeer(Connection):
         self.place: Place | None = None
         self._receiver: Receiver | None = None
         """The reply that is open at the moment; None between two of them."""
-        self._opened = False
+        self.is_new = True
+        """Whether nothing has been said yet."""
         self._scheduled = False
         """Whether the outbox is looked at when the turn ends."""
         self._asked = False
@@ -102,13 +103,13 @@ class HttpPeer(Connection):
         self._full, self._pinged, self._heard = False, None, wheel.now
         poll = isinstance(receiver, PollReceiver)
         wheel.arm(self, wheel.now + (POLL_S if poll else self._shared.timeouts.ping_idle))
-        if not self._opened:
+        if self.is_new:
             self._open(receiver)
         self._schedule()
 
     def _open(self, receiver: Receiver) -> None:
         shared = self._shared
-        self._opened = True
+        self.is_new = False
         shared.sessions[self._name] = self
         shared.stats.connections += 1
         shared.stats.connections_opened += 1

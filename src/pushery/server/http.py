@@ -26,6 +26,7 @@ from pushery.wire.deflate import negotiate
 from pushery.wire.handshake import check_handshake, handshake_answer
 from pushery.wire.http import BODY, HEAD, IDLE, RequestParser
 from pushery.wire.replies import CONTINUE
+from pushery.wire.xhr import PRELUDE, QUIET_PRELUDE
 
 log = structlog.get_logger("pushery.server")
 
@@ -225,7 +226,7 @@ class HttpConnection(asyncio.Protocol, Connection):
             stream = StreamReceiver(shared, self._transport)
             self._hand_over(stream)
             self._queue.clear()
-            stream.begin(request, outcome.headers)
+            stream.begin(request, outcome.headers, PRELUDE if peer.is_new else QUIET_PRELUDE)
             peer.listen(stream)
             return None
         poll = PollReceiver(shared.loop, outcome.headers)

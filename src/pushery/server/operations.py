@@ -38,6 +38,11 @@ class StatsCollector(Collector):
         """All metrics of ours."""
         stats = self._stats
         yield GaugeMetricFamily("pushery_connections", "Client sockets open now.", stats.connections)
+        crowds = self._hub.crowds.values()
+        channels = sum(len(crowd.channels.by_name) for crowd in crowds)
+        yield GaugeMetricFamily("pushery_channels", "Channels that somebody is subscribed to.", channels)
+        users = sum(len(crowd.users) for crowd in crowds)
+        yield GaugeMetricFamily("pushery_users", "Users who are signed in.", users)
         for name, text in _COUNTERS:
             yield CounterMetricFamily(f"pushery_{name}", text, getattr(stats, name))
         errors = CounterMetricFamily(
@@ -71,12 +76,22 @@ def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
 
 
 class Operations:
-    """The routes of the operator. `is_ready` says whether new clients are welcome."""
+    """The routes of the operator. `is_ready` says whether new clients are welcome; `further` metrics are shown too."""
 
-    def __init__(self, stats: Stats, hub: Hub, *, per_app: bool, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        stats: Stats,
+        hub: Hub,
+        *,
+        per_app: bool,
+        is_ready: Callable[[], bool],
+        further: Iterable[Collector] = (),
+    ) -> None:
         self._is_ready = is_ready
         self._registry = CollectorRegistry()
         self._registry.register(StatsCollector(stats, hub, per_app=per_app))
+        for collector in further:
+            self._registry.register(collector)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)

@@ -36,9 +36,10 @@ class Router:
         self.routes = tuple(routes)
         self._elsewhere = elsewhere
         self._root = _Segment()
-        self._tails = tuple({f"/{route.path.split('/')[1]}/": None for route in self.routes if route.prefixed})
-        """How the paths of prefixed routes begin, wherever that stands."""
-        self._spanning: list[tuple[re.Pattern[str], _Segment]] = []
+        prefixed = [route.path.split("/")[1:] for route in self.routes if route.prefixed and "*}" not in route.path]
+        self._tails = tuple({(segments[0], len(segments)): None for segments in prefixed})
+        """How the paths of prefixed routes begin, and how many segments they have."""
+        self._spanning: list[tuple[str, re.Pattern[str], _Segment]] = []
         """Routes with a parameter of several segments, tried when the tree leads nowhere."""
         for route in self.routes:
             self._add(route)
@@ -75,23 +76,24 @@ class Router:
         return sorted({*place.handlers, "OPTIONS", *(["HEAD"] if "GET" in place.handlers else [])})
 
     def _find(self, path: str) -> tuple[_Segment, list[str]] | None:
-        for tail in self._tails:
-            start = path.find(tail, 1)
-            if start > 0:
-                found = self._walk(path[start:])
+        segments = path.split("/")[1:]
+        for first, count in self._tails:
+            if len(segments) > count and segments[-count] == first:
+                found = self._walk(segments[-count:])
                 if found is not None:
                     return found
-        found = self._walk(path)
+        found = self._walk(segments)
         if found is None:
-            for pattern, place in self._spanning:
-                match = pattern.fullmatch(path)
+            for end, pattern, place in self._spanning:
+                # Where the end fits, the pattern finds it at once; else it would take the square of the length.
+                match = pattern.fullmatch(path) if path.endswith(end) else None
                 if match is not None:
                     return place, list(match.groups())
         return found
 
-    def _walk(self, path: str) -> tuple[_Segment, list[str]] | None:
+    def _walk(self, segments: list[str]) -> tuple[_Segment, list[str]] | None:
         place, values = self._root, []
-        for segment in path.split("/")[1:]:
+        for segment in segments:
             onward = place.next.get(segment)
             if onward is None:
                 onward = place.any
@@ -125,7 +127,8 @@ class Router:
             "(.+)" if part.endswith("*}") else "([^/]+)" if part.startswith("{") else re.escape(part)
             for part in re.split(r"({\w+\*?})", route.path)
         )
-        self._spanning.append((re.compile(f".*?{form}" if route.prefixed else form), place))
+        end = route.path.rpartition("}")[2]
+        self._spanning.append((end, re.compile(f".*?{form}" if route.prefixed else form), place))
 
 
 def _decode(name: str, segment: str) -> str:

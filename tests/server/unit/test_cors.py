@@ -2,8 +2,8 @@
 
 import pytest
 
-from pushery.core.exchange import Refusal, Request
-from pushery.server.cors import cors_headers, preflight
+from pushery.core.exchange import Refusal, Reply, Request
+from pushery.server.cors import cors_headers, preflight, with_cors
 
 PAGE = "https://example.org"
 
@@ -45,6 +45,13 @@ def test_any_origin_may_when_the_setting_says_so() -> None:
 def test_who_is_no_page_is_told_nothing() -> None:
     assert cors_headers(request(), {PAGE}) == ()
     assert cors_headers(request(), {"*"}) == ()
+
+
+def test_a_reply_that_says_itself_who_may_read_it_is_left_alone() -> None:
+    plain, own = Reply(204), Reply(204, headers=(("Access-Control-Allow-Origin", "*"),))
+    asked = request(origin=PAGE)
+    assert with_cors(asked, plain, {PAGE}).headers == (("Access-Control-Allow-Origin", PAGE), ("Vary", "Origin"))
+    assert with_cors(asked, own, {PAGE}) == own
 
 
 def test_a_preflight_is_told_what_a_page_may_send() -> None:

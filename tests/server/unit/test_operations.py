@@ -21,6 +21,7 @@ OURS = {
     "pushery_errors": "counter",
     "pushery_push_seconds": "histogram",
 }
+SEEN_IN_THE_HUB = {"pushery_channels": "gauge", "pushery_users": "gauge"}
 OF_APPS = {
     "pushery_app_connections": "gauge",
     "pushery_app_pushes": "counter",
@@ -88,7 +89,7 @@ def test_the_metrics_are_the_text_format_of_prometheus() -> None:
 
 def test_the_metrics_have_these_names_and_each_says_what_it_counts() -> None:
     scene = Scene()
-    assert scene.families() == OURS
+    assert scene.families() == OURS | SEEN_IN_THE_HUB
     for family in text_string_to_metric_families(scene.ask("/metrics").body.decode()):
         assert family.documentation
 
@@ -125,7 +126,7 @@ def test_push_times_are_counted_in_rising_buckets() -> None:
 def test_apps_are_counted_apart_only_when_the_setting_says_so() -> None:
     assert not OF_APPS.keys() & Scene().families().keys()
     scene = Scene(per_app=True)
-    assert scene.families() == OURS | OF_APPS
+    assert scene.families() == OURS | SEEN_IN_THE_HUB | OF_APPS
     crowd = scene.hub.crowd("key")
     crowd.join("A:1", "somebody", lambda frame: None)
     crowd.pushes, crowd.messages_out = 2, 5

@@ -14,7 +14,7 @@ from websockets.uri import parse_uri
 
 from pushery.core import codes
 from pushery.core.codes import Close
-from pushery.core.effects import CloseSocket, OpenSocket, Outcome, Route, SocketEffect
+from pushery.core.effects import CloseSocket, OpenSocket, Outcome, Route, Send, SocketEffect
 from pushery.core.exchange import Request
 from pushery.core.publications import Publication
 from pushery.node import Node
@@ -315,6 +315,79 @@ async def test_a_session_may_close_its_socket() -> None:
     scene.close()
 
 
+# Sessions that speak.
+
+
+class TalkingSession:
+    """Answers each message with its name and the message, and has last words."""
+
+    message_limit = 512
+
+    def opened(self) -> Sequence[SocketEffect]:
+        """It says hello."""
+        return (Send(b"hello"),)
+
+    def received(self, message: str | bytes) -> Sequence[SocketEffect]:
+        """Says it again; after "bye" it closes and goes on talking."""
+        assert isinstance(message, str)
+        if message == "bye":
+            return (CloseSocket(Close(4000, "as you wish", "")), Send(b"too late"))
+        return (Send(b"you: " + message.encode()), Send(b"me too"))
+
+    def farewell(self, close: Close) -> tuple[Close, bytes | None]:
+        """Another code, and last words."""
+        return Close(close.code + 1, close.reason, ""), b"last words"
+
+
+def talking() -> Scene:
+    """A server whose sessions speak."""
+
+    def connect(request: Request, params: Mapping[str, str]) -> Outcome:
+        return OpenSocket(TalkingSession())
+
+    return Scene(router=lambda node: Router([Route("GET", "/ws/{app_key}/{user_tag}", connect, "Connect.")]))
+
+
+@in_loop
+async def test_what_a_session_says_is_sent_in_order() -> None:
+    scene = talking()
+    client = scene.client()
+    client.send(frame(TEXT, b"one") + frame(TEXT, b"two"))
+    assert texts(client.received) == ["hello", "you: one", "me too", "you: two", "me too"]
+    scene.close()
+
+
+@in_loop
+async def test_the_last_words_go_before_the_close_and_nothing_behind_it() -> None:
+    scene = talking()
+    client = scene.client()
+    client.received = b""
+    client.send(frame(TEXT, b"bye") + frame(TEXT, b"not read"))
+    first, *rest = split_frames(client.received)
+    assert texts(first) == ["last words"]
+    assert close_of(b"".join(rest)) == (4001, "as you wish")
+    scene.close()
+
+
+@in_loop
+async def test_what_a_session_says_to_a_slow_client_waits_in_its_outbox() -> None:
+    scene = talking()
+    client = scene.client(high=0)
+    client.received = b""
+    client.stalled = True
+    client.send(b"".join(frame(TEXT, b"%d" % number) for number in range(3)))
+    assert client.paused
+    client.send(frame(TEXT, b"bye"))
+    client.stalled = False
+    client.read()
+    await turns()
+    frames = split_frames(client.received)
+    said = [text for number in range(3) for text in (f"you: {number}", "me too")]
+    assert texts(b"".join(frames[:-1])) == [*said, "last words"]
+    assert close_of(frames[-1]) == (4001, "as you wish")
+    scene.close()
+
+
 # However the input is split.
 
 
@@ -324,7 +397,7 @@ MESSAGES = st.one_of(
     st.sampled_from([frame(TEXT, b"a", final=False) + frame(PING) + frame(0, b"b")]),
     st.binary(max_size=12),
 )
-SCENES = st.sampled_from([Scene, failing])
+SCENES = st.sampled_from([Scene, failing, talking])
 
 
 def outcome(make: Callable[[], Scene], stream: bytes, cuts: Sequence[int], pauses: Sequence[int]) -> object:

@@ -35,7 +35,7 @@ T = TypeVar("T")
 Effects = Sequence[SocketEffect]
 
 _INSTEAD: Final = {
-    codes.RESTART: codes.RECONNECT,
+    codes.RESTART: codes.RESTARTING,
     codes.NO_PONG: codes.PONG_MISSING,
     codes.APP_UNREGISTERED: codes.APP_UNKNOWN,
 }
@@ -157,7 +157,7 @@ class PusherSession:
         asked = _decode(_subscription, data, "pusher:subscribe needs a data object with a string 'channel'")
         name = asked.channel
         if not is_channel_name(name):
-            return _refused(name[:MAX_CHANNEL_NAME], "InvalidChannel", _why_not_a_name(name), 4009)
+            return _refused(name, "InvalidChannel", _why_not_a_name(name), 4009)
         kind = kind_of(name)
         channel_data = asked.channel_data or None
         try:
@@ -283,10 +283,13 @@ def _member(channel_data: str) -> Member:
         data = _channel_data.decode(channel_data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise _Fault("channel_data must be a JSON object with a user_id, a string or a number.") from None
-    user_id = data.user_id if isinstance(data.user_id, str) else msgspec.json.encode(data.user_id).decode()
+    sent = data.user_id
+    if isinstance(sent, float) and sent.is_integer():
+        sent = int(sent)  # 1.0 is 1 to JavaScript, which looks for its own id among the members
+    user_id = sent if isinstance(sent, str) else msgspec.json.encode(sent).decode()
     if not 0 < len(user_id) <= MAX_USER_ID:
         raise _Fault(f"A user_id has 1 to {MAX_USER_ID} characters.")
-    return Member(user_id, msgspec.json.encode(data.user_id), _info(data.user_info))
+    return Member(user_id, msgspec.json.encode(sent), _info(data.user_info))
 
 
 def _user(user_data: str) -> tuple[Member, list[str]]:
