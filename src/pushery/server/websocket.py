@@ -26,7 +26,10 @@ log = structlog.get_logger("pushery.server")
 _PING_FRAME: Final = encode_frame(PING, b"")
 
 # The client's own doing, not the end of a connection that went well.
-_FOR_CAUSE: Final = frozenset({codes.TOO_BIG.code, codes.PROTOCOL_ERROR.code, codes.BAD_UTF8.code, codes.NO_PONG.code})
+_FOR_CAUSE: Final = frozenset(
+    close.code
+    for close in (codes.TOO_BIG, codes.PROTOCOL_ERROR, codes.BAD_UTF8, codes.NO_PONG, codes.NOT_TEXT, codes.MALFORMED)
+)
 
 
 def _drop(frame: bytes) -> None:
@@ -171,13 +174,13 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         if self._closing:
             return
         self._shared.node.leave(self)
+        if close.code in _FOR_CAUSE:
+            self._shared.stats.errors[f"close_{close.code}"] += 1
         close, last_words = self._session.farewell(close)
         if last_words is not None:
             self.send(last_words)
         self.entry(close_frame(close))
         self._closing = True
-        if close.code in _FOR_CAUSE:
-            self._shared.stats.errors[f"close_{close.code}"] += 1
         self._shared.wheel.arm(self, self._shared.wheel.now + self._shared.timeouts.close)
 
     def _fail(self, close: Close) -> None:
