@@ -105,7 +105,7 @@ class AgainstLists(RuleBasedStateMachine):
         receivers = [client for client in there if client is not without]
         for client in receivers:
             self.meant[client].append(frame)
-        total = self.fanout.publish(frame, audiences, layer, lambda total: self.done(frame, total), without)
+        total = self.hand_in(frame, audiences, layer, without)
         if total is None:
             assert len(there) > self.fanout.slice_size
             self.carried[frame] = None
@@ -115,6 +115,16 @@ class AgainstLists(RuleBasedStateMachine):
             self.counted[frame] = total
             for client in receivers:
                 self.promised[client] = len(self.meant[client])
+
+    def hand_in(
+        self, frame: bytes, audiences: Collection[Audience], layer: object, without: Client | None
+    ) -> int | None:
+        """Every second frame for one small audience takes the short way."""
+        if len(audiences) == 1 and self.published % 2:
+            [audience] = audiences
+            if len(audience) <= self.fanout.slice_size:
+                return self.fanout.publish_small(frame, audience, layer, without)
+        return self.fanout.publish(frame, audiences, layer, lambda total: self.done(frame, total), without)
 
     def done(self, frame: bytes, total: int) -> None:
         assert self.carried[frame] is None, "done twice"

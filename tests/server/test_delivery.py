@@ -257,6 +257,24 @@ def until_close_of_slow(raw: RawConnection) -> list[str]:
     return texts
 
 
+def test_a_client_that_reads_too_slowly_all_the_while_gets_whole_frames_and_then_4101(
+    server: ServerProcess, app: TestApp, publisher: Publisher
+) -> None:
+    """The kernel has room again and again while the transport still holds the rest of a frame."""
+    with RawConnection(server.port, receive_buffer=TINY) as slow:
+        slow.open_socket(app.key, "slow")
+        contents = [f"{number}:".ljust(9 * KIB, "x") for number in range(1000)]
+        totals = []
+        for content in contents:
+            totals.append(publisher.push(content))
+            slow.take_in(1500)
+            if totals[-1] == 0:
+                break
+        assert totals[-1] == 0
+        texts = until_close_of_slow(slow)
+        assert texts == contents[: len(texts)]
+
+
 def test_a_slow_client_that_reads_again_in_time_gets_everything_in_order(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

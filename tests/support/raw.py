@@ -200,6 +200,11 @@ class RawConnection:
         assert frame.opcode == TEXT, frame
         return frame.payload.decode()
 
+    def take_in(self, size: int) -> None:
+        """Read at most `size` bytes, for later, if there are any by now."""
+        if select.select([self.socket], [], [], 0)[0]:
+            self._buffer += self.socket.recv(size)
+
     def _fill(self) -> bool:
         try:
             data = self.socket.recv(1 << 18)

@@ -11,7 +11,7 @@ from typing import Final
 from pushery.core import codes
 from pushery.core.apps import App, Directory
 from pushery.core.channelnames import kind_of
-from pushery.core.channels import Cached, Channel, Member
+from pushery.core.channels import CHANNELS, Cached, Channel, Member
 from pushery.core.effects import Enter, Relay, SignIn, Subscribe, Unsubscribe
 from pushery.core.fanout import Done
 from pushery.core.hookevents import HookEvent
@@ -277,11 +277,16 @@ class ChannelDesk:
         """Deliver a message to the subscribers of a channel."""
         frame = encode_frame(TEXT, text)
         channels = crowd.channels
+        fanout = channels.fanout
+        if len(channel.audience) <= fanout.slice_size:
+            total = fanout.publish_small(frame, channel.audience, CHANNELS, without)
+            self._delivery.handed_over(crowd, fanout, len(frame), total)
+            return total
 
         def publish(done: Done) -> int | None:
             return channels.publish(channel, frame, done, without)
 
-        return self._delivery.hand_over(crowd, channels.fanout, len(frame), publish)
+        return self._delivery.hand_over(crowd, fanout, len(frame), publish)
 
     def _tell_watchers(self, crowd: Crowd, user_id: str, text: bytes, but: Peer | None = None) -> None:
         for watcher in crowd.users.watchers(user_id):

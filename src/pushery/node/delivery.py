@@ -42,6 +42,11 @@ class Delivery:
             future = asyncio.get_running_loop().create_future()
             self._carry_on(fanout)
             return future
+        self.handed_over(crowd, fanout, size, total)
+        return total
+
+    def handed_over(self, crowd: Crowd, fanout: FanOut, size: int, total: int) -> None:
+        """A frame of `size` bytes was given to `fanout`, for `total` sockets: see that it gets out."""
         self._count(crowd, total, size)
         if not self._unflushed:
             # One turn later, behind this turn's replies: while a large audience is being written, backends that have
@@ -49,7 +54,6 @@ class Delivery:
             loop = asyncio.get_running_loop()
             loop.call_soon(loop.call_soon, self._flush)
         self._unflushed[fanout] = None
-        return total
 
     def _flush(self) -> None:
         """Write what has been gathered."""

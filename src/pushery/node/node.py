@@ -210,9 +210,15 @@ class Node:
         async def answer_later() -> Reply:
             return answer([sum(await sum_of(each)) for each in totals])
 
-        if any(isinstance(total, asyncio.Future) for each in totals for total in each):
-            return answer_later()
-        return answer([sum(cast(list[int], each)) for each in totals])
+        counts = []
+        for each in totals:
+            count = 0
+            for total in each:
+                if not isinstance(total, int):
+                    return answer_later()
+                count += total
+            counts.append(count)
+        return answer(counts)
 
     def _perform_once(self, effect: Publish | PublishEvent, once: Once) -> Reply | Awaitable[Reply]:
         """Do it, or give the answer that it got when it was done."""

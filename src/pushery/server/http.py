@@ -324,8 +324,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         rest = self._parser.upgrade_rest
         peer = WebSocketPeer(shared, transport, session, deflater)
         self._hand_over(peer)
-        transport.write(handshake_answer(accept, extension))
-        peer.open(rest)
+        peer.open(handshake_answer(accept, extension), rest)
 
     def _hand_over(self, successor: asyncio.Protocol) -> None:
         """Let somebody else have the transport, once all that was answered before is written."""

@@ -12,6 +12,10 @@ Elsewhere = Callable[[Request], Outcome | None]
 """What to make of a request whose path leads nowhere; None when that is for the router to say."""
 
 _NO_PARAMS: Final[Mapping[str, str]] = {}
+_MAX_KNOWN: Final = 1024
+"""Paths remembered; past that all are forgotten, which costs less than keeping an order."""
+
+_MAX_KNOWN_PATH: Final = 256
 _PARAMETER: Final = re.compile(r"{(\w+)\*?}")
 
 
@@ -36,6 +40,8 @@ class Router:
         self.routes = tuple(routes)
         self._elsewhere = elsewhere
         self._root = _Segment()
+        self._known: dict[str, tuple[_Segment, Mapping[str, str]]] = {}
+        """What `_look_up` has found for paths that take POST."""
         prefixed = [route.path.split("/")[1:] for route in self.routes if route.prefixed and "*}" not in route.path]
         self._tails = tuple({(segments[0], len(segments)): None for segments in prefixed})
         """How the paths of prefixed routes begin, and how many segments they have."""
@@ -46,14 +52,14 @@ class Router:
 
     def dispatch(self, request: Request) -> Outcome:
         """Answer the request. Raises whatever the route's function raises, and Refusals of its own (404, 405, 400)."""
-        found = self._find(request.path)
+        found = self._known.get(request.path) or self._look_up(request.path)
         if found is None:
             outcome = self._elsewhere(request)
             if outcome is not None:
                 return outcome
             message = "There is nothing at this path; the reference lists all routes."
             raise Refusal(404, "unknown_route", message)
-        place, values = found
+        place, params = found
         handler = place.handlers.get(request.method)
         if handler is None and request.method == "HEAD":
             handler = place.handlers.get("GET")
@@ -61,9 +67,22 @@ class Router:
             allowed = ", ".join(self._methods(place))
             message = f"This path answers {allowed}."
             raise Refusal(405, "method_not_allowed", message, headers=(("Allow", allowed),))
-        if not values:
-            return handler(request, _NO_PARAMS)
-        return handler(request, {name: _decode(name, value) for name, value in zip(place.names, values, strict=True)})
+        return handler(request, params)
+
+    def _look_up(self, path: str) -> "tuple[_Segment, Mapping[str, str]] | None":
+        """Where a path leads, and its parameters. Backends ask for the same few all the time: these are remembered."""
+        found = self._find(path)
+        if found is None:
+            return None
+        place, values = found
+        params: Mapping[str, str] = _NO_PARAMS
+        if values:
+            params = {name: _decode(name, value) for name, value in zip(place.names, values, strict=True)}
+        if "POST" in place.handlers and len(path) <= _MAX_KNOWN_PATH:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[path] = place, params
+        return place, params
 
     def methods(self, path: str) -> list[str]:
         """What a path answers, for OPTIONS; all methods there are for "*", none for an unknown path."""

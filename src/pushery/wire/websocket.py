@@ -5,6 +5,7 @@ calls a failure parks a `Close` in `failure`, and nothing is read after that. Me
 are returned all the same. Memory is bounded by the message limit, whatever is fed in pieces of whatever size.
 """
 
+import struct
 from typing import Final, NamedTuple
 
 from pushery.core import codes
@@ -26,6 +27,7 @@ _MAX_CONTROL: Final = 125
 # RFC 6455 7.4: codes that may stand in a close frame; 3000-4999 are for libraries and applications.
 _CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 _integer: Final = int.from_bytes
+_MEDIUM: Final = struct.Struct(">BBH").pack
 
 
 class Message(NamedTuple):
@@ -45,7 +47,7 @@ def encode_frame(opcode: int, payload: bytes, *, compressed: bool = False) -> by
     if size < 126:
         return bytes((head, size)) + payload
     if size < 1 << 16:
-        return bytes((head, 126)) + size.to_bytes(2, "big") + payload
+        return _MEDIUM(head, 126, size) + payload
     return bytes((head, 127)) + size.to_bytes(8, "big") + payload
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pushery.core.channelnames import kind_of
@@ -137,6 +137,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(texts.filter(bool), json_values, max_size=5))
+@settings(max_examples=25, deadline=None)
 def test_whoever_is_present_is_in_the_hash_under_the_id(users: dict[str, object]) -> None:
     members = [member(user_id, json.dumps(user_id), json.dumps(info)) for user_id, info in users.items()]
     said = json.loads(VOICE.subscribed(channel("presence-c", *members)))

@@ -59,15 +59,19 @@ def event_rejected(channel: str, event: str, message: str, code: int | None = No
     return error(code, message, channel), system(b"pushery:client_event_rejected", channel, data)
 
 
+class _Event(msgspec.Struct, omit_defaults=True):
+    event: str
+    channel: str
+    data: str
+    user_id: str | None = None
+
+
 class PusherVoice:
     """How the Pusher dialect says what happens on channels: implements `core.voice.Voice`."""
 
     def event(self, channel: str, event: ChannelEvent) -> bytes:
         """Protocol 2; with the sender's `user_id` for client events on presence channels (8)."""
-        name, where, data = _encode(event.event), _encode(channel), _encode(event.data)
-        if event.user_id is None:
-            return b'{"event":%b,"channel":%b,"data":%b}' % (name, where, data)
-        return b'{"event":%b,"channel":%b,"data":%b,"user_id":%b}' % (name, where, data, _encode(event.user_id))
+        return _encode(_Event(event.event, channel, event.data, event.user_id))
 
     def subscribed(self, channel: Channel) -> bytes:
         """Protocol 7 and 7.1."""

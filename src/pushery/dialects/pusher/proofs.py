@@ -7,6 +7,7 @@ import hmac
 from typing import Final
 
 from pushery.core.apps import App
+from pushery.dialects.pusher.mac import signature
 
 _SHOWN: Final = 500
 """Characters of what a client has sent that an error repeats."""
@@ -31,11 +32,11 @@ def check_sign_in(app: App, auth: str, socket_id: str, user_data: str) -> None:
 
 
 def _check(app: App, auth: str, signed: str) -> None:
-    key, _, signature = auth.partition(":")
+    key, _, sent = auth.partition(":")
     secret = app.secret_of(key)
     if secret is None:
         raise Unproved(f"Invalid key in subscription auth data: '{key[:64]}'")
-    expected = hmac.digest(secret.encode(), signed.encode("utf-8", "surrogatepass"), "sha256").hex()
-    if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass")):
-        shown, got = signed[:_SHOWN], signature[:_SHOWN]
+    expected = signature(secret, signed.encode("utf-8", "surrogatepass"))
+    if not hmac.compare_digest(expected.encode(), sent.encode("utf-8", "surrogatepass")):
+        shown, got = signed[:_SHOWN], sent[:_SHOWN]
         raise Unproved(f"Invalid signature: Expected HMAC SHA256 hex digest of {shown}, but got {got}")

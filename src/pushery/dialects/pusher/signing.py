@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from pushery.core.apps import App
 from pushery.core.exchange import Request
 from pushery.dialects.pusher import errors
+from pushery.dialects.pusher.mac import signature
 
 WINDOW_S: Final = 600
 """How far a request's timestamp may be off, in seconds: the protocol's number."""
@@ -42,15 +43,22 @@ class Query:
 
     def text(self, name: str) -> str:
         """A plain value, or an array's elements with commas between; "" when there is neither."""
-        return self.values.get(name) or ",".join(self.list(name))
+        return self.values.get(name) or (",".join(self.list(name)) if self.arrays else "")
 
 
 def read_query(text: str) -> Query:
     """The parameters of a query string as sent. Raises ApiRefusal for one given twice, and for what is not UTF-8."""
     query = Query()
-    values = query.values
     escaped = "%" in text or "+" in text
-    for pair in text.split("&"):
+    pairs = text.split("&")
+    if not escaped and "]" not in text:
+        split = [pair.partition("=") for pair in pairs]
+        query.values = {key.lower(): value for key, _, value in split}
+        if len(query.values) == len(pairs) and "" not in query.values:
+            return query
+        query.values = {}
+    values = query.values
+    for pair in pairs:
         key, _, value = pair.partition("=")
         if escaped:
             key, value = _unescape(key), _unescape(value)
@@ -87,8 +95,8 @@ def _is_array(key: str) -> bool:
 def verify(request: Request, query: Query, app: App, now_ms: int) -> None:
     """Raises ApiRefusal (401) unless the request is signed by `app`, whose key `auth_key` is. `now_ms` is unix time."""
     values = query.values
-    signature = values.get(_SIGNATURE)
-    if signature is None:
+    sent = values.get(_SIGNATURE)
+    if sent is None:
         raise errors.missing_auth(_SIGNATURE)
     _check_version(values)
     _check_time(values, now_ms)
@@ -97,20 +105,18 @@ def verify(request: Request, query: Query, app: App, now_ms: int) -> None:
     if secret is None:
         raise errors.unknown_key()
     params = _plain(values)
-    key = secret.encode()
-    if not query.arrays and _signs(key, f"{request.method}\n{request.path}\n{params}", signature):
+    if not query.arrays and _signs(secret, f"{request.method}\n{request.path}\n{params}", sent):
         return
     forms = _with_arrays(query) if query.arrays else (params,)
     for path in _paths(request.path, app.id):
         for form in forms:
-            if _signs(key, f"{request.method}\n{path}\n{form}", signature):
+            if _signs(secret, f"{request.method}\n{path}\n{form}", sent):
                 return
-    raise errors.bad_signature(f"{request.method}\n{request.path}\n{forms[0]}", signature)
+    raise errors.bad_signature(f"{request.method}\n{request.path}\n{forms[0]}", sent)
 
 
-def _signs(key: bytes, text: str, signature: str) -> bool:
-    expected = hmac.digest(key, text.encode(), "sha256").hex()
-    return signature.isascii() and hmac.compare_digest(expected, signature)
+def _signs(secret: str, text: str, sent: str) -> bool:
+    return sent.isascii() and hmac.compare_digest(signature(secret, text.encode()), sent)
 
 
 def _check_version(values: dict[str, str]) -> None:

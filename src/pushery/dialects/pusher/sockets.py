@@ -7,6 +7,7 @@ Source: Pusher Channels protocol, sections 1, 3 and 4.
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -104,6 +105,7 @@ class PusherSockets:
         return app
 
 
+@lru_cache(maxsize=256)  # all clients of a library ask alike, and parsing costs a seventh of letting one in
 def _check_protocol(query: str) -> None:
     """Protocol 1. Raises _No."""
     asked = parse_qs(query, keep_blank_values=True, max_num_fields=None)
