@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks import machine, report
+from benchmarks.agenda import MEASURES
 from benchmarks.build import build
 from benchmarks.errors import BenchError
-from benchmarks.measures import MEASURES, Plan
+from benchmarks.measures import Plan
 from benchmarks.patterns import patterns
 from benchmarks.process import pin
 from benchmarks.results import JUDGED, Results
@@ -89,9 +90,10 @@ def _run(options: argparse.Namespace, results: Results) -> None:
 
 def _agenda(wanted: list[str], servers: list[type[Server]]) -> Iterator[tuple[str, type[Server] | None]]:
     """What one round consists of: servers in turn within each measurement, patterns (which need no server) last."""
-    for name, (_, sensible) in MEASURES.items():
-        for kind in servers:
-            if name in wanted and kind.name in sensible:
+    present = {kind.name for kind in servers}
+    for name, (_, kinds) in MEASURES.items():
+        for kind in kinds:
+            if name in wanted and kind.name in present:
                 yield name, kind
     if PATTERNS in wanted and any(kind.name == JUDGED for kind in servers):
         yield PATTERNS, None

@@ -10,7 +10,7 @@ from benchmarks.errors import BenchError
 HERE = Path(__file__).parent
 SOURCES = HERE / "native"
 PROGRAMS = HERE / "bin"
-NAMES = ("wsload", "limit", "httpload")
+NAMES = ("wsload", "limit", "httpload", "pusherload")
 FLAGS = ("-O2", "-Wall", "-Wextra", "-Wno-misleading-indentation")
 
 

@@ -1,9 +1,10 @@
-"""The two load generators as values: subscribers (`wsload`) and publishers (`httpload`)."""
+"""The load generators as values: subscribers (`wsload`), publishers (`httpload`), Pusher clients (`pusherload`)."""
 
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -49,21 +50,42 @@ class Published(msgspec.Struct):
     error: str
 
 
-class Subscribers:
-    """`count` sockets, connected when the `with` block is entered and kept open until it is left."""
+class Answered(msgspec.Struct):
+    """What the clients did: subscriptions, or events that they sent.
 
-    def __init__(self, options: Sequence[str], *, count: int, cores: set[int] | None) -> None:
-        self._argv = [program("wsload"), "-k", "-n", str(count), "-T", "30", *options]
+    `accepted` of `sent` were answered, or for events seen by the one receiver; `delivered` is how many events were seen
+    by all. `text_bytes` is the length of an event as it was sent.
+    """
+
+    n: int
+    open: int
+    sent: int
+    accepted: int
+    delivered: int
+    refused: int
+    span_s: float
+    text_bytes: int
+    error: str
+
+
+T = TypeVar("T")
+
+
+class _Sockets:
+    """A program with sockets, connected when the `with` block is entered and kept open until it is left."""
+
+    def __init__(self, argv: Sequence[str], cores: set[int] | None) -> None:
+        self._argv = argv
         self._cores = cores
 
-    def received(self) -> Received:
+    def _report(self, kind: type[T]) -> T:
         """Wait until the run is over (its options say when), with all sockets still open."""
         assert self._child.stdout is not None
         line = self._child.stdout.readline()
         try:
-            return msgspec.json.decode(line, type=Received)
+            return msgspec.json.decode(line, type=kind)
         except msgspec.DecodeError:
-            raise BenchError(f"wsload ended without a report: {line!r}") from None
+            raise BenchError(f"{Path(self._argv[0]).name} ended without a report: {line!r}") from None
 
     def __enter__(self) -> Self:
         self._child = subprocess.Popen(
@@ -77,7 +99,8 @@ class Subscribers:
         ready = self._child.stdout.readline().decode().strip()
         if not ready.startswith("READY") or " 0 failed" not in ready:
             self._close()
-            raise BenchError(f"not every subscriber could connect: {ready or 'wsload does not run'}")
+            name = Path(self._argv[0]).name
+            raise BenchError(f"not every subscriber could connect: {ready or f'{name} does not run'}")
         return self
 
     def __exit__(
@@ -96,6 +119,31 @@ class Subscribers:
             self._child.kill()
             self._child.wait()
         self._child.stdout.close()
+
+
+class Subscribers(_Sockets):
+    """`count` sockets that listen (`wsload`)."""
+
+    def __init__(self, options: Sequence[str], *, count: int, cores: set[int] | None) -> None:
+        super().__init__([program("wsload"), "-k", "-n", str(count), "-T", "30", *options], cores)
+
+    def received(self) -> Received:
+        """Wait until the run is over, with all sockets still open."""
+        return self._report(Received)
+
+
+class Clients(_Sockets):
+    """`count` sockets that speak Pusher (`pusherload`)."""
+
+    def __init__(self, options: Sequence[str], *, count: int, cores: set[int] | None) -> None:
+        super().__init__([program("pusherload"), "-n", str(count), *options], cores)
+
+    def run(self) -> Answered:
+        """Let them begin, and wait until the run is over, with all sockets still open."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(b"\n")
+        self._child.stdin.flush()
+        return self._report(Answered)
 
 
 def publish(options: Sequence[str], *, seconds: float, cores: set[int] | None) -> Published:

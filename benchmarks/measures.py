@@ -40,7 +40,7 @@ def paced(server: Server, plan: Plan) -> Values:
         published = server.paced(PUSHES_PER_S, count, plan.load_cores)
         received = subscribers.received()
         spent = server.process.cpu_s() - before
-    _check("paced", server, plan, received, published.ok if published else count, published)
+    check("paced", server, plan, received, published.ok if published else count, published)
     return {
         "paced.cpu_us": spent * 1e6 / received.msgs,
         "paced.p50_ms": received.lat_us.p50 / 1e3,
@@ -58,13 +58,18 @@ def flat(server: Server, plan: Plan) -> Values:
         published = publish(options, seconds=plan.flat_s, cores=plan.load_cores)
         received = subscribers.received()
         spent = server.process.cpu_s() - before
-    _check("flat out", server, plan, received, published.ok, published)
+    check("flat out", server, plan, received, published.ok, published)
     return {"flat.per_s": received.msgs_per_s, "flat.cpu_us": spent * 1e6 / received.msgs}
 
 
 def idle(server: Server, plan: Plan) -> Values:
     """10,000 sockets with a tag each, that say and hear nothing."""
-    options = [*server.one_each(), "-s", "4", "-d", "60"]
+    return crowd(server, plan, server.one_each())
+
+
+def crowd(server: Server, plan: Plan, options: list[str]) -> Values:
+    """10,000 sockets that connect as `options` say, and then rest."""
+    options = [*options, "-s", "4", "-d", "60"]
     time.sleep(SETTLE_S)
     memory, cpu = server.process.resident_kb(), server.process.cpu_s()
     with Subscribers(options, count=plan.idle_sockets, cores=plan.load_cores):
@@ -75,27 +80,25 @@ def idle(server: Server, plan: Plan) -> Values:
 
 def publishing(server: Server, plan: Plan) -> Values:
     """One subscriber, 32 publishers: what a request costs when there is next to nobody to deliver to."""
+    return requests(server, plan, "publish", server.push())
+
+
+def requests(server: Server, plan: Plan, what: str, options: list[str], messages: int = 1) -> Values:
+    """32 publishers with one request in flight each, a subscriber for the `messages` that each request brings."""
     until = ["-L", "-i", "1", "-d", f"{plan.publish_s + 30:g}"]
     with Subscribers([*server.everyone(), *until], count=1, cores=plan.load_cores) as subscribers:
         before = server.process.cpu_s()
-        options = [*server.push(), "-c", str(PUBLISH_CONNECTIONS)]
-        published = publish(options, seconds=plan.publish_s, cores=plan.load_cores)
+        published = publish([*options, "-c", str(PUBLISH_CONNECTIONS)], seconds=plan.publish_s, cores=plan.load_cores)
         received = subscribers.received()
         spent = server.process.cpu_s() - before
-    _check("publish", server, plan, received, published.ok, published)
-    return {"publish.per_s": published.requests_per_s, "publish.per_cpu_s": published.ok / spent}
+    check(what, server, plan, received, published.ok * messages, published)
+    return {
+        f"{what}.per_s": published.requests_per_s * messages,
+        f"{what}.per_cpu_s": published.ok * messages / spent,
+    }
 
 
-MEASURES: dict[str, tuple[Callable[[Server, Plan], Values], tuple[str, ...]]] = {
-    "paced": (paced, ("bound", "prototype", "nchan", "pushery")),
-    "flat": (flat, ("prototype", "nchan", "pushery")),
-    "idle": (idle, ("prototype", "nchan", "pushery")),
-    "publish": (publishing, ("prototype", "nchan", "pushery")),
-}
-"""Name on the command line -> the measurement, and the servers it makes sense for."""
-
-
-def _check(what: str, server: Server, plan: Plan, received: Received, pushes: int, published: Published | None) -> None:
+def check(what: str, server: Server, plan: Plan, received: Received, pushes: int, published: Published | None) -> None:
     """A fast server that loses messages is not fast: say what went missing."""
     if not received.msgs:
         why = (published.error if published else "") or received.error or "no reason given"

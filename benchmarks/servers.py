@@ -122,6 +122,8 @@ class Bound(Server):
     """A C program that does nothing but send(2): no request, no JSON, no bookkeeping."""
 
     name = "bound"
+    frame: ClassVar[int] = FRAME
+    """Bytes of every message."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -141,7 +143,7 @@ class Bound(Server):
 
     def paced(self, rate: int, count: int, cores: set[int] | None) -> None:
         with socket.create_connection(("127.0.0.1", self.control), timeout=count / rate + 15) as control:
-            control.sendall(f"B {count} {FRAME} {1_000_000 // rate}\n".encode())
+            control.sendall(f"B {count} {self.frame} {1_000_000 // rate}\n".encode())
             if not control.recv(4096):
                 raise BenchError("the bound went away")
 
@@ -223,12 +225,12 @@ class Pushery(Server):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.config = folder / "bench.json"
         self.password = secrets.token_urlsafe(12)
         self.app_key = ""
         """Known once the app is registered."""
 
     def command(self) -> list[str]:
-        config = self.folder / "bench.json"
         settings = {
             "auth_account": self.account,
             "auth_password": self.password,
@@ -237,8 +239,8 @@ class Pushery(Server):
             "listen": f"127.0.0.1:{self.port}",
             "sqldir": str(self.folder / "bench.sqlite"),
         }
-        config.write_text(json.dumps(settings))
-        return [sys.executable, "-m", "pushery", "start", "--config", str(config)]
+        self.config.write_text(json.dumps(settings))
+        return [sys.executable, "-m", "pushery", "start", "--config", str(self.config)]
 
     def answers(self) -> bool:
         try:
@@ -282,4 +284,4 @@ def basic(account: str, password: str) -> str:
 
 
 SERVERS: tuple[type[Server], ...] = (Bound, Prototype, Nchan, Pushery)
-"""In the order of the table's columns."""
+"""In the order of the table's columns. Others may stand for one of them, under the same name."""

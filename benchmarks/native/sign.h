@@ -75,7 +75,7 @@ static void digest(Block *block, uint32_t *h, const void *data, size_t n, size_t
 static void put_hex(char *out, const unsigned char *p, size_t n) {
   for (size_t i = 0; i < n; i++) out[2 * i] = "0123456789abcdef"[p[i] >> 4], out[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
 }
-static void md5_hex(const void *data, size_t n, char out[32]) {
+static inline void md5_hex(const void *data, size_t n, char out[32]) {
   uint32_t h[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
   digest(md5_block, h, data, n, 0, 0);
   put_hex(out, (unsigned char *)h, 16);
