@@ -52,6 +52,7 @@ def _say_where(application: "Application", config: Path) -> None:
     typer.echo(
         f"Pushery {pushery.__version__} listens on http{secure}://{host}:{port}\n"
         f"  clients   ws{secure}://{host}:{port}/ws/APP_KEY/USER_TAG\n"
+        f"  Pusher    ws{secure}://{host}:{port}/app/APP_KEY   backends: /apps/APP_ID/...\n"
         f"  API       http{secure}://{host}:{port}/api/...   admin '{settings.auth_account}', password in {config}\n"
         f"  metrics   http{secure}://{host}:{port}/metrics\n"
         f"  registry  {settings.sqldir}"
