@@ -234,6 +234,7 @@ def listening(server: ServerProcess, *arguments: str) -> Iterator["subprocess.Po
         stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's job in the background ignores it
     )
     try:
         assert process.stderr is not None

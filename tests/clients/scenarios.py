@@ -169,7 +169,7 @@ def client_events_that_are_off(play: Play) -> None:
 
 
 def client_events_too_fast(play: Play) -> None:
-    """What is too much is dropped and told with 4301; the rest arrives in order, and the connection stays."""
+    """What is too much is dropped and told with 4301; the rest arrives, and the connection stays."""
     channel = play.name("private-fast-")
     sender, other = play.connected(), play.connected()
     for client in (sender, other):
@@ -177,7 +177,11 @@ def client_events_too_fast(play: Play) -> None:
     for number in range(40):
         sender.do("trigger", channel=channel, event="client-move", data=number)
     assert sender.hear(**{"from": "connection"}, event="error")["data"]["code"] == 4301
-    assert [other.event(channel, "client-move") for _ in range(10)] == list(range(10))
+    moves = [other.event(channel, "client-move") for _ in range(10)]
+    if play.transport == "ws":
+        assert moves == list(range(10))
+    else:  # a browser sends several requests at once, over several connections
+        assert len(set(moves)) == 10
     play.backend.trigger(channel, "end", 0)
     assert sender.event(channel, "end") == 0
 

@@ -7,6 +7,7 @@ what the pages call placeholders is replaced: the app's names, and the two addre
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from pushery.cli.assignments import parse_assignments
+from pushery.core.appchanges import change_settings
+from pushery.core.appsettings import AppSettings
 from tests.clients.site import FOLDER, Account, Stage, register
 from tests.docs.pages import ROOT, Block, blocks, links
 from tests.support.server import wait_until
@@ -48,6 +52,13 @@ def test_the_page_runs_as_it_says(page: Path, node: str, set_stage: Stage, tmp_p
             elif block.info == OUTPUT:
                 for line in block.text.splitlines():
                     wait_until(partial(has, said, line), f"{line!r} of {page.name}; it says:\n{said.read_text()}")
+
+
+def test_every_setting_that_a_page_sets_can_be_set_so() -> None:
+    found = [line for page in PAGES for line in re.findall(r"pushery app set APP_KEY ([^`\n]+)", page.read_text())]
+    assert len(found) >= 3
+    for assignments in map(shlex.split, found):
+        assert change_settings(AppSettings(), parse_assignments(assignments)) != AppSettings()
 
 
 def test_every_page_is_run_or_says_that_it_is_not() -> None:

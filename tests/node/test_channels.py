@@ -692,7 +692,8 @@ async def test_who_asks_again_while_it_is_being_done_waits_for_the_same_answer(w
     await turns(1)
     first.cancel()
     assert await second == Reply(200, b"[9]")
-    assert await later(node.perform(event)) == Reply(200, b"[9]")
+    await turns(1)
+    assert node.perform(event) == Reply(200, b"[9]")
     await turns()
     assert all(talker.said() == [("e", 1)] for talker in talkers)
 
@@ -909,6 +910,21 @@ async def test_the_unproven_do_not_count_towards_the_quota() -> None:
     assert (one.closes, two.closes) == ([], [])
     one.subscribe("private-a")
     assert [close.code for close in Talker(node, "3.3").closes] == [4004]
+    two.subscribe("private-a")
+    assert [close.code for close in two.closes] == [4004]
+    assert list(node.hub.crowd(KEY).sockets) == ["1.1"]
+    world.close()
+
+
+@in_fake_time
+async def test_who_signs_in_when_there_is_no_room_left_is_closed() -> None:
+    world = a_world(authorized_connections=True, max_connections=1, user_authentication=True)
+    node = world.node()
+    one, two = Talker(node, "1.1"), Talker(node, "2.2")
+    one.subscribe("private-a")
+    two.sign_in("u1")
+    assert [close.code for close in two.closes] == [4004]
+    assert "u1" not in node.hub.crowd(KEY).users
     world.close()
 
 

@@ -145,7 +145,7 @@ def test_options_tells_what_a_path_answers(raw: RawConnection, app: TestApp) -> 
     assert [answer.headers["Allow"] for answer in answers] == [
         "OPTIONS, POST",
         "GET, HEAD, OPTIONS",
-        "DELETE, GET, HEAD, OPTIONS, POST",
+        "DELETE, GET, HEAD, OPTIONS, PATCH, POST",
     ]
     raw.send(request("OPTIONS", "/nowhere"))
     assert_error(raw.answer(), 404, "unknown_route")

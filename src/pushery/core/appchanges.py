@@ -99,7 +99,7 @@ def revoke_key(app: App, key: str) -> App:
     """The app without one of its pairs. Refused when it is the last, or not one of them."""
     kept = tuple(pair for pair in app.keys if pair.key != key)
     if len(kept) == len(app.keys):
-        raise Refusal(404, "unknown_key", "The app has no such key.")
+        raise Refusal(404, "unknown_key", f"The app has no key {key}.")
     if not kept:
         raise Refusal(409, "last_key", "This is the app's last key: rotate first, then revoke it.")
     return replace(app, keys=kept)

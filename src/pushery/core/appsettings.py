@@ -30,7 +30,12 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     url: Annotated[str, Meta(max_length=2000, description="An http or https URL that takes POST requests.")]
     events: Annotated[
-        tuple[str, ...], Meta(max_length=len(HOOK_EVENTS), description="Names of the events to send; empty sends all.")
+        tuple[str, ...],
+        Meta(
+            max_length=len(HOOK_EVENTS),
+            description="Names of the events to send; empty sends the seven of the Pusher protocol, not "
+            "`connected` and `disconnected`.",
+        ),
     ] = ()
     channel_prefix: Annotated[_Name, Meta(description="Only channels whose names begin so.")] = ""
     channel_suffix: Annotated[_Name, Meta(description="Only channels whose names end so.")] = ""

@@ -1,6 +1,6 @@
 """What webhooks tell. Source: Pusher Channels protocol, section 13; `connected` and `disconnected` are ours."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,11 @@ class HookEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     socket_id: str | None = None
     user_id: str | None = None
     subscription_count: int | None = None
+
+
+OURS: Final = frozenset({"connected", "disconnected"})
+"""The events that the protocol does not have. Backends written for it expect a channel in every event, so these are
+told only to a webhook that names them."""
 
 
 class Place(NamedTuple):

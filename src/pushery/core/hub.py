@@ -9,6 +9,7 @@ from typing import Final
 from pushery.core.audience import Audience, Write
 from pushery.core.channels import Channels
 from pushery.core.fanout import Done, FanOut
+from pushery.core.once import Remembered
 from pushery.core.patterns import EVERY_TAG
 from pushery.core.rates import TokenBucket
 from pushery.core.tags import TagIndex
@@ -26,6 +27,7 @@ class Crowd:
     """
 
     __slots__ = (
+        "answers",
         "bucket",
         "channels",
         "everyone",
@@ -46,6 +48,8 @@ class Crowd:
         """Who uses channels, by socket id."""
         self.channels = Channels(fanout_slice=fanout_slice, standing_patterns=standing_patterns)
         self.users = Users()
+        self.answers: Remembered[object] = Remembered()
+        """What publishes with an idempotency key were answered."""
         self.bucket = TokenBucket()
         """How fast backends publish to channels."""
         self.unproven: dict[object, object] = {}

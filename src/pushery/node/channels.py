@@ -85,6 +85,8 @@ class ChannelDesk:
         if app is None or not isinstance(place, ChannelPlace):
             return
         crowd, name, member, voice = place.crowd, effect.channel, effect.member, self._voice
+        if effect.kind.private and not self._may_prove_itself(app, crowd, peer):
+            return
         refusal = self._why_not(app, place, effect)
         if refusal:
             _send_all(peer, refusal)
@@ -149,6 +151,8 @@ class ChannelDesk:
         place = peer.place
         app = self._app_of(place)
         if app is None or not isinstance(place, ChannelPlace):
+            return
+        if not self._may_prove_itself(app, place.crowd, peer):
             return
         users = place.crowd.users
         place.user_id = effect.user_id
@@ -292,6 +296,13 @@ class ChannelDesk:
         for watcher in crowd.users.watchers(user_id):
             if watcher is not but:
                 watcher.send(text)  # type: ignore[attr-defined]  # the node's peers
+
+    def _may_prove_itself(self, app: App, crowd: Crowd, peer: Peer) -> bool:
+        """Whether there is room for one more that counts; a socket for which there is none is closed."""
+        if peer in crowd.unproven and not crowd.has_room(app.settings.max_connections):
+            peer.close(codes.OVER_QUOTA)
+            return False
+        return True
 
     def _proved(self, crowd: Crowd, peer: Peer) -> None:
         """It need not be closed for not saying who it is."""

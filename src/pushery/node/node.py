@@ -6,7 +6,6 @@ Invariant: what one caller publishes in order is handed to every socket in that 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from functools import partial
 from typing import cast
 
 import msgspec
@@ -39,7 +38,6 @@ from pushery.core.effects import (
 from pushery.core.exchange import Reply
 from pushery.core.fanout import Done
 from pushery.core.hub import Hub
-from pushery.core.once import Remembered
 from pushery.core.patterns import PatternError, compile_pattern
 from pushery.core.ports import Bus, Clock, Hooks, IdSource, StorageError
 from pushery.core.publications import (
@@ -91,7 +89,6 @@ class Node:
         self._channels = ChannelDesk(
             hub=hub, directory=registry.directory, delivery=self._delivery, voice=voice, hooks=hooks, clock=clock
         )
-        self._answers: Remembered[Reply | asyncio.Task[Reply]] = Remembered()
         self._tasks: set[asyncio.Task[None]] = set()
         """Work that nobody waits for; the event loop itself would let it be collected."""
         bus.attach(self._receive)
@@ -223,26 +220,29 @@ class Node:
     def _perform_once(self, effect: Publish | PublishEvent, once: Once) -> Reply | Awaitable[Reply]:
         """Do it, or give the answer that it got when it was done."""
         app_key = effect.publication.app_key if isinstance(effect, Publish) else effect.app_key
-        now = self._clock.monotonic()
-        found = self._answers.get(app_key, once.key, now)
+        answers, now = self.hub.crowd(app_key).answers, self._clock.monotonic()
+        found = answers.get(once.key, now)
         if found is not None:
             fingerprint, before = found
             if fingerprint != once.fingerprint:
                 return once.reused()
-            return before if isinstance(before, Reply) else asyncio.shield(before)
+            return before if isinstance(before, Reply) else asyncio.shield(cast("asyncio.Task[Reply]", before))
         result = self._actions[type(effect)](effect)
-        if not isinstance(result, Reply):
-            result = asyncio.get_running_loop().create_task(cast(Coroutine[None, None, Reply], result))
-            result.add_done_callback(partial(self._forget_failed, app_key, once.key))
-        elif result.status >= 300:  # nothing was done
+        if isinstance(result, Reply):
+            if result.status < 300:  # else nothing was done
+                answers.put(once.key, once.fingerprint, result, len(result.body), now)
             return result
-        self._answers.put(app_key, once.key, once.fingerprint, result, now)
-        return result if isinstance(result, Reply) else asyncio.shield(result)
 
-    def _forget_failed(self, app_key: str, key: str, task: "asyncio.Task[Reply]") -> None:
-        """Whoever tries again what has failed really tries."""
-        if task.cancelled() or task.exception() is not None:
-            self._answers.forget(app_key, key)
+        def done(task: "asyncio.Task[Reply]") -> None:
+            if task.cancelled() or task.exception() is not None:
+                answers.forget(once.key)  # whoever tries again really tries
+            else:
+                answers.put(once.key, once.fingerprint, task.result(), len(task.result().body), now)
+
+        task = asyncio.get_running_loop().create_task(cast("Coroutine[None, None, Reply]", result))
+        task.add_done_callback(done)
+        answers.put(once.key, once.fingerprint, task, 0, now)
+        return asyncio.shield(task)
 
     async def _answer_later(self, effect: Publish, delivered: asyncio.Future[int], started: float) -> Reply:
         total = await delivered
