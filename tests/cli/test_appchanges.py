@@ -86,7 +86,7 @@ def test_a_key_is_rotated_and_the_old_one_revoked(tmp_path: Path, key: str) -> N
     assert f"key           {new['key']} " in shown(tmp_path, new["key"])
     assert pushery_command(tmp_path, "app", "revoke", key, key).stdout == f"Revoked {key}.\n"
     assert f"key           {key} " not in shown(tmp_path, key)
-    assert_fails(pushery_command(tmp_path, "app", "revoke", key, key), 1, "no such key")
+    assert_fails(pushery_command(tmp_path, "app", "revoke", key, key), 1, f"no key {key}")
     assert_fails(pushery_command(tmp_path, "app", "revoke", key, new["key"]), 1, "last key")
 
 

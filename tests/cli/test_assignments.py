@@ -58,6 +58,15 @@ def test_lists_are_words_with_commas_or_json() -> None:
         "webhooks": [{"url": "http://a"}, {"url": "http://b/?x=1"}],
     }
     assert parse_assignments([f"webhooks={json.dumps([hook])}"]) == {"webhooks": [hook]}
+    assert parse_assignments(['allowed_origins=["a.com"]']) == {"allowed_origins": ["a.com"]}
+
+
+def test_a_text_in_the_json_of_webhooks_is_a_url() -> None:
+    hook = {"url": "http://a", "events": ["connected"]}
+    assert parse_assignments([f"webhooks={json.dumps(['https://b/?x=1,2', hook])}"]) == {
+        "webhooks": [{"url": "https://b/?x=1,2"}, hook]
+    }
+    assert parse_assignments(["webhooks=[1]"]) == {"webhooks": [1]}
 
 
 @pytest.mark.parametrize(

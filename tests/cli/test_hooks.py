@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from pushery.cli.hooks import hooks
+from pushery.core.apps import AppDraft, KeyPair
+from pushery.storage import open_app_store
 from pushery.storage.hookoutbox import Changes, Failure, HookOutbox, NewEvent, has_hook_outbox, open_hook_outbox
 from tests.support.server import ADMIN
 
@@ -22,6 +25,12 @@ def sqldir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     config = {"auth_account": ADMIN[0], "auth_password": ADMIN[1], "sqldir": sqldir}
     (tmp_path / "default.json").write_text(json.dumps(config))
     monkeypatch.chdir(tmp_path)
+    draft = AppDraft(
+        key="key1", secret="s", name="n", auth_account="a", auth_password="b", request_ip="local:0", registered_ms=0
+    )
+    with closing(open_app_store(sqldir, None)) as store:
+        store.add(draft)
+        store.change("key1", lambda app: replace(app, keys=(*app.keys, KeyPair(key="key2", secret="s"))))
     return sqldir
 
 
@@ -48,6 +57,23 @@ def test_an_app_without_anything_is_said_to_have_nothing(sqldir: str) -> None:
     assert not has_hook_outbox(sqldir), "to look makes no file"
     assert run("replay", "key1", "--all").stdout == "0 go out again.\n"
     assert run("drop", "key1", "--all").stdout == "0 are deleted.\n"
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("replay", "--all"), ("drop", "--all"), ("drop", "--waiting", "1")])
+def test_a_key_of_no_app_is_an_error(sqldir: str, arguments: tuple[str, ...]) -> None:
+    command, *more = arguments
+    done = run(command, "nokey", *more)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "pushery: there is no app with the key nokey\n"
+
+
+def test_any_valid_key_of_the_app_will_do(sqldir: str) -> None:
+    with closing(open_hook_outbox(sqldir)) as outbox:
+        dead, waiting = fill(outbox)
+    assert run("list", "key2").stdout == run("list", "key1").stdout
+    assert run("replay", "key2", str(dead[0])).stdout == "1 goes out again.\n"
+    assert run("drop", "key2", str(dead[1])).stdout == "1 is deleted.\n"
+    assert run("drop", "key2", str(waiting[0]), "--waiting").stdout == "1 is deleted.\n"
 
 
 def test_the_list_shows_dead_letters_and_what_waits(sqldir: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushery.core.apps import KeyPair
-from pushery.core.appsettings import Webhook
+from pushery.core.appsettings import HOOK_EVENTS, Webhook
 from pushery.core.hookevents import HookEvent
 from pushery.workers import requests
 from tests.workers.worlds import added, occupied, removed, said, vacated
@@ -73,6 +73,15 @@ def test_filters_let_through_what_they_name() -> None:
     assert requests.urls([rooms, members, rooms], added("room-1-x", "u")) == ["u", "v"]
     assert requests.follows([members], removed("a", "u"))
     assert not requests.follows([members], vacated("a"))
+
+
+def test_a_webhook_that_names_no_events_wants_those_of_the_protocol_only() -> None:
+    every = Webhook(url="u")
+    told = [name for name in HOOK_EVENTS if requests.wants(every, HookEvent(name))]
+    assert told == [name for name in HOOK_EVENTS if name not in ("connected", "disconnected")]
+    assert len(told) == 7
+    for name in HOOK_EVENTS:
+        assert requests.wants(Webhook(url="u", events=(name,)), HookEvent(name))
 
 
 def test_events_without_a_channel_keep_their_order_with_their_socket() -> None:

@@ -77,6 +77,7 @@ def test_the_filters_of_each_webhook_are_kept(tmp_path: Path, receiver: Receiver
     hooks = (
         Webhook(url=f"{receiver.url}/all"),
         Webhook(url=f"{receiver.url}/members", events=("member_added",)),
+        Webhook(url=f"{receiver.url}/sockets", events=("connected",)),
         Webhook(url=f"{receiver.url}/rooms", channel_prefix="presence-room", channel_suffix="-x"),
     )
     app = an_app(*hooks)
@@ -84,7 +85,8 @@ def test_the_filters_of_each_webhook_are_kept(tmp_path: Path, receiver: Receiver
         it.happened(app, HookEvent("connected", socket_id="1.1"), occupied("presence-room-x"))
         it.happened(app, added("presence-hall", "u"), occupied("presence-room-y"))
         wait_until(lambda: len(receiver.names()) == 6, "all events")
-    assert sorted(receiver.names("/all")) == ["channel_occupied", "channel_occupied", "connected", "member_added"]
+    assert sorted(receiver.names("/all")) == ["channel_occupied", "channel_occupied", "member_added"]
+    assert receiver.names("/sockets") == ["connected"]
     assert receiver.names("/members") == ["member_added"]
     assert [event["channel"] for event in receiver.events("/rooms")] == ["presence-room-x"]
 
@@ -357,18 +359,34 @@ def test_a_worker_that_was_stopped_takes_nothing_and_stops_again(tmp_path: Path,
     assert receiver.requests == []
 
 
-def test_an_answer_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
-    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" + b"x" * 8192)
+@pytest.mark.parametrize("ends", [False, True], ids=["stays", "closes"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"Content-Length: 1000000000\r\n\r\n" + b"x" * 8192,
+        b"Content-Length: 100\r\n\r\nabc",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+    ids=["endless", "short", "part of a chunk", "no chunk", "not as it says"],
+)
+def test_an_answer_is_its_status_and_its_body_is_not_waited_for(tmp_path: Path, answer: bytes, ends: bool) -> None:
+    asked: list[bytes] = []
+
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n" + answer)
         with contextlib.suppress(ConnectionError):
-            await reader.read()
+            await writer.drain()
+            if not ends:
+                await reader.read()  # the other side has closed the connection when this returns
         writer.close()
 
     async def run() -> None:
-        server = await asyncio.start_server(endless, "127.0.0.1", 0)
+        server = await asyncio.start_server(answering, "127.0.0.1", 0)
         app = an_app(Webhook(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
-        it = World(tmp_path, app, timeout_s=20.0)
+        it = World(tmp_path, app, timeout_s=60.0)
         it.worker.start()
         it.happened(app, occupied("a"))
         started = time.monotonic()
@@ -379,6 +397,7 @@ def test_an_answer_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None
         server.close()
 
     asyncio.run(run())
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

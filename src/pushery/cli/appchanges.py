@@ -84,7 +84,7 @@ def _change(config: Path, app_key: str, edit: Callable[[App], App]) -> App:
         try:
             app = store.change(find_app(store, app_key).key, edit)
         except Refusal as refusal:
-            fail(refusal.message)
+            fail(refusal.message[:1].lower() + refusal.message[1:].rstrip("."))
     return app or no_app(app_key)
 
 

@@ -75,10 +75,9 @@ def _parse(name: str, text: str) -> object:
         return int(text)
     if isinstance(default, float):
         return _parse_number(text)
-    if text.lstrip().startswith("["):
-        return _parse_list(text)
-    items = [item.strip() for item in text.split(",")]
-    return [{"url": item} for item in items] if name == "webhooks" else items
+    is_json = text.lstrip().startswith("[")
+    items = _parse_list(text) if is_json else [item.strip() for item in text.split(",")]
+    return [{"url": item} if isinstance(item, str) else item for item in items] if name == "webhooks" else items
 
 
 def _parse_number(text: str) -> float:
@@ -91,8 +90,8 @@ def _parse_number(text: str) -> float:
     return number
 
 
-def _parse_list(text: str) -> object:
+def _parse_list(text: str) -> list[Any]:
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(text, type=list[Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         raise ValueError("begins with '[' but is not a JSON array") from None

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail
+from pushery.cli.registry import find_app, registry
 from pushery.core.ports import StorageError
 from pushery.node.system import SystemClock
 
@@ -21,7 +22,7 @@ _CHANNEL_WIDTH: Final = 24
 
 hooks = typer.Typer(help="List, send again and delete what webhooks have not delivered.", no_args_is_help=True)
 
-Key = Annotated[str, typer.Argument(help="The key of the app.")]
+Key = Annotated[str, typer.Argument(help="The key of the app, or any of its valid keys.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `pushery hooks list` shows them.")]
 
 
@@ -32,6 +33,7 @@ def list_hooks(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Show the dead letters of an app (events that were given up), and what waits for delivery."""
+    app_key = _registered(config, app_key)
     with _outbox(config) as outbox:
         dead = outbox.dead_letters(app_key, limit) if outbox else []
         waiting = outbox.waiting(app_key, limit=limit) if outbox else []
@@ -55,7 +57,7 @@ def replay(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Send dead letters again, as if they had happened now."""
-    chosen = _chosen(ids, every)
+    chosen, app_key = _chosen(ids, every), _registered(config, app_key)
     with _outbox(config) as outbox:
         count = outbox.replay(app_key, chosen, SystemClock().wall_ms()) if outbox else 0
     _report(count, "goes out again", "go out again", app_key, chosen)
@@ -70,13 +72,19 @@ def drop(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Delete dead letters, or what waits for delivery. A request that is under way is not called back."""
-    chosen = _chosen(ids, every)
+    chosen, app_key = _chosen(ids, every), _registered(config, app_key)
     with _outbox(config) as outbox:
         if outbox is None:
             count = 0
         else:
             count = outbox.drop_waiting(app_key, chosen) if waiting else outbox.drop_dead(app_key, chosen)
     _report(count, "is deleted", "are deleted", app_key, chosen)
+
+
+def _registered(config: Config, key: str) -> str:
+    """What the app is called for which `key` is valid; there is none: the command ends."""
+    with registry(config) as store:
+        return find_app(store, key).key
 
 
 def _chosen(ids: list[int] | None, every: bool) -> list[int] | None:

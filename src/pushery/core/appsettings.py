@@ -48,7 +48,12 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     enabled: Annotated[bool, Meta(description="Off: sockets are refused and backends answered 403.")] = True
     gopusher: Annotated[bool, Meta(description="Whether the app speaks the GoPusher dialect.")] = True
     pusher: Annotated[bool, Meta(description="Whether the app speaks the Pusher Channels protocol.")] = True
-    tls_only: Annotated[bool, Meta(description="Refuse Pusher sockets that come without TLS (4000).")] = False
+    tls_only: Annotated[
+        bool,
+        Meta(
+            description="Refuse Pusher sockets that come without TLS (4000); a trusted proxy tells by X-Forwarded-Proto."
+        ),
+    ] = False
 
     client_events: Annotated[bool, Meta(description="Whether clients may send client events.")] = False
     subscription_count: Annotated[bool, Meta(description="Tell subscribers of a channel how many they are.")] = False

@@ -1,10 +1,12 @@
 """The HTTP client that webhooks are posted with: one bounded attempt at a time, whose every end is an `Outcome`.
 
-Neither signs nor retries an event. Invariant: unless the settings allow it, no connection is made to an address that
+Neither signs nor retries an event. What a server answers is its status; the body only decides whether the connection is
+kept. Invariant: unless the settings allow it, no connection is made to an address that
 is not public, whatever name, spelling, resolver or redirect led there: each address is judged as it is connected to.
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,10 +15,14 @@ from pushery.workers.addresses import is_public
 from pushery.workers.resolver import threaded_resolver
 
 if TYPE_CHECKING:
+    from aiohttp import ClientResponse
     from yarl import URL
 
 MOST_READ: Final = 4096
 """Bytes of an answer that are read, so that its connection can be used again; with a longer one it is closed."""
+
+MOST_READING_S: Final = 1.0
+"""Seconds that the rest of such an answer may take."""
 
 MOST_REDIRECTS: Final = 3
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -62,9 +68,9 @@ class HookClient:
     async def post(self, url: str, content: bytes, headers: Mapping[str, str], own: Mapping[str, str]) -> Outcome:
         """POST `content`; the headers are `headers`, and `own`, which no redirect takes to another server."""
         aiohttp = self._aiohttp
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._follow(url, content, headers, own)
+            return await self._follow(url, content, headers, own, deadline)
         except TimeoutError:
             return Outcome(False, f"no answer within {self._timeout_s:g} s")
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
@@ -85,12 +91,14 @@ class HookClient:
         """Close all connections."""
         await self._session.close()
 
-    async def _follow(self, url: str, content: bytes, headers: Mapping[str, str], own: Mapping[str, str]) -> Outcome:
+    async def _follow(
+        self, url: str, content: bytes, headers: Mapping[str, str], own: Mapping[str, str], deadline: float
+    ) -> Outcome:
         from yarl import URL
 
         target, sent = URL(url), {**own, **headers}
         for _ in range(MOST_REDIRECTS + 1):
-            status, location = await self._request(target, content, sent)
+            status, location = await self._request(target, content, sent, deadline)
             if 200 <= status < 300:
                 return Outcome(True)
             if status not in REDIRECTS or not location:
@@ -107,22 +115,33 @@ class HookClient:
             target = following
         return Outcome(False, f"more than {MOST_REDIRECTS} redirects")
 
-    async def _request(self, target: "URL", content: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+    async def _request(
+        self, target: "URL", content: bytes, headers: Mapping[str, str], deadline: float
+    ) -> tuple[int, str]:
         try:
-            return await self._once(target, content, headers)
+            return await self._once(target, content, headers, deadline)
         except self._aiohttp.ServerDisconnectedError:
             # Most often a kept connection that the other side has closed while it was idle: a fresh one tells.
-            return await self._once(target, content, headers)
+            return await self._once(target, content, headers, deadline)
 
-    async def _once(self, target: "URL", content: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-        async with self._session.post(target, data=content, headers=headers, allow_redirects=False) as response:
-            read = 0
-            while not response.content.at_eof():
-                read += len(await response.content.read(MOST_READ + 1 - read))
-                if read > MOST_READ:
-                    response.close()
-                    break
+    async def _once(
+        self, target: "URL", content: bytes, headers: Mapping[str, str], deadline: float
+    ) -> tuple[int, str]:
+        async with asyncio.timeout_at(deadline):
+            response = await self._session.post(target, data=content, headers=headers, allow_redirects=False)
+        async with response:
+            await self._read_or_close(response)
             return response.status, response.headers.get("Location", "")
+
+    async def _read_or_close(self, response: "ClientResponse") -> None:
+        """Read a short answer to its end. One that is long, slow or broken has its connection closed."""
+        body, read = response.content, 0
+        with contextlib.suppress(self._aiohttp.ClientError, self._aiohttp.http.HttpProcessingError, TimeoutError):
+            async with asyncio.timeout(MOST_READING_S):
+                while read <= MOST_READ and not body.at_eof():
+                    read += len(await body.read(MOST_READ + 1 - read))
+        if body.exception() is not None or not body.at_eof():
+            response.close()
 
 
 def _any_socket(address: "tuple[Any, Any, int, str, tuple[Any, ...]]") -> socket.socket:

@@ -15,7 +15,7 @@ import msgspec
 import pushery
 from pushery.core.apps import KeyPair
 from pushery.core.appsettings import Webhook
-from pushery.core.hookevents import ARRIVALS, DEPARTURES, HookEvent
+from pushery.core.hookevents import ARRIVALS, DEPARTURES, OURS, HookEvent
 
 USER_AGENT: Final = f"Pushery/{pushery.__version__}"
 
@@ -27,8 +27,11 @@ _OURS: Final = frozenset(
 
 
 def wants(hook: Webhook, event: HookEvent) -> bool:
-    """Whether the filters of a webhook let an event through. An event without a channel passes no channel filter."""
-    if hook.events and event.name not in hook.events:
+    """Whether the filters of a webhook let an event through.
+
+    A webhook that names no events wants those of the protocol. An event without a channel passes no channel filter.
+    """
+    if event.name not in hook.events if hook.events else event.name in OURS:
         return False
     channel = event.channel
     if channel is None:

@@ -38,6 +38,8 @@ def test_a_refusal_is_a_line_of_text() -> None:
             'but you sent "x\\""',
         ),
         (errors.too_many_events(11, 10), 400, "Batch too large (11 > 10)"),
+        (errors.bad_channel("a b"), 400, 'Invalid channel name: "a b"'),
+        (errors.bad_channel("c" * 201), 400, "A channel name has at most 200 characters"),
         (errors.missing("channel"), 400, "Missing required parameter: channel"),
     ],
 )

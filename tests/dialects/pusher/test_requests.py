@@ -73,6 +73,8 @@ def test_the_body_beats_the_query() -> None:
 def test_null_counts_as_absent() -> None:
     body = b'{"name":null,"data":"d","channel":"c","channels":null,"socket_id":null,"info":null,"channel_pattern":null}'
     assert read_event(body, read_query("name=n"), SETTINGS) == Wanted(ChannelEvent("n", "d", ("c",)))
+    body = b'{"name":"n", "channel":"c", "data" : null }'
+    assert read_event(body, read_query("data=d"), SETTINGS) == Wanted(ChannelEvent("n", "d", ("c",)))
 
 
 def test_members_that_mean_nothing_here_are_ignored() -> None:
@@ -100,7 +102,7 @@ def test_text_goes_on_as_it_is(text: str) -> None:
     ("sent", "data"),
     [
         (b' { "a" : [1, 2.50, 1e5] , "b" : "x y" } ', '{"a":[1,2.50,1e5],"b":"x y"}'),
-        (b"null", "null"),
+        (b"[null]", "[null]"),
         (b"123456789012345678901234567890", "123456789012345678901234567890"),
         (b'{"a":1,"a":2}', '{"a":1,"a":2}'),
         ('["é"]'.encode(), '["é"]'),
@@ -121,6 +123,9 @@ def test_data_that_is_no_text_is_refused(sent: bytes) -> None:
 
 def test_data_is_needed() -> None:
     assert refused(data=None).message == "Missing required parameter: data"
+    with pytest.raises(ApiRefusal, match=r"^Missing required parameter: data$"):
+        read_event(b'{"name":"e","channel":"c","data":null}', NOTHING, SETTINGS)
+    assert event(data="null").event.data == "null"
 
 
 @pytest.mark.parametrize("data", ["x" * 10_240, "é" * 5_120])
@@ -167,6 +172,11 @@ def test_an_invalid_channel_name_is_refused(name: str) -> None:
     refusal = refused(channels=["ok", name])
     assert refusal.code == "invalid_channel_name"
     assert len(refusal.message) < 250
+
+
+@pytest.mark.parametrize("name", ["c" * 201, "#server-to-user-" + "u" * 200])
+def test_a_channel_name_that_is_too_long_is_told_the_limit(name: str) -> None:
+    assert refused(channels=[name]).message == "A channel name has at most 200 characters"
 
 
 # Name, socket id, info.
@@ -258,6 +268,8 @@ def test_a_batch_without_events_is_refused(body: bytes) -> None:
 def test_an_event_of_a_batch_needs_everything(without: str) -> None:
     with pytest.raises(ApiRefusal, match=f"^Missing required parameter: {without}$"):
         batch(ITEM, {name: value for name, value in ITEM.items() if name != without})
+    with pytest.raises(ApiRefusal, match=f"^Missing required parameter: {without}$"):
+        batch(ITEM, ITEM | {without: None})
 
 
 # The deprecated way.
@@ -337,7 +349,7 @@ def test_nothing_makes_reading_raise_but_refusals(body: bytes, query: str) -> No
         assert bool(wanted.event.channels) != (wanted.event.pattern is not None)
 
 
-@given(data=anything)
+@given(data=anything.filter(lambda data: data is not None))
 def test_data_comes_out_as_the_same_json_or_the_same_text(data: Any) -> None:
     read = read_event(json.dumps(EVENT | {"data": data}).encode(), NOTHING, SETTINGS).event.data
     if isinstance(data, str):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from pushery.core.channelnames import MAX_CHANNEL_NAME
 from pushery.core.exchange import Refusal, Reply
 from pushery.core.patterns import PatternError
 
@@ -118,8 +119,12 @@ def event_too_large(limit: int) -> ApiRefusal:
 
 
 def bad_channel(name: str) -> ApiRefusal:
-    """No channel may be called so."""
-    return ApiRefusal(400, "invalid_channel_name", f"Invalid channel name: {_quoted(name[:200])}")
+    """No channel may be called so. A name that is too long is not shown: cut, it might be a valid one."""
+    if len(name) > MAX_CHANNEL_NAME:
+        text = f"A channel name has at most {MAX_CHANNEL_NAME} characters"
+    else:
+        text = f"Invalid channel name: {_quoted(name)}"
+    return ApiRefusal(400, "invalid_channel_name", text)
 
 
 def bad_pattern(error: PatternError) -> Reply:

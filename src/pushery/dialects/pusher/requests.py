@@ -40,6 +40,7 @@ OF_CHANNELS: Final = frozenset({USER_COUNT, SUBSCRIPTION_COUNT})
 _RESERVED: Final = ("pusher:", "pusher_internal:", "pushery:")
 _SOCKET_ID: Final = re.compile(r"[0-9]+\.[0-9]+").fullmatch
 _ABSENT: Final = Raw()
+_NO_DATA: Final = (b"", b"null")
 
 
 class _Event(msgspec.Struct):
@@ -95,7 +96,9 @@ def read_event(body: bytes, query: Query, settings: AppSettings) -> Wanted:
     sent = _quickly(_text_event, body) or (_decode(_event, body) if body else _Event())
     given = query.values
     name = sent.name if sent.name is not None else given.get("name")
-    data = _data_of(sent.data) if sent.data != _ABSENT else given.get("data")
+    data = _data_of(sent.data)
+    if data is None:
+        data = given.get("data")
     socket_id = sent.socket_id if sent.socket_id is not None else given.get("socket_id")
     info = sent.info if sent.info is not None else query.text("info")
     channels = _channels_of(sent, query)
@@ -123,9 +126,8 @@ def read_batch(body: bytes, settings: AppSettings) -> list[Wanted]:
 def _of_batch(sent: _Event | _TextEvent, settings: AppSettings) -> Wanted:
     if not sent.channel:
         raise errors.missing("channel")
-    data = _data_of(sent.data) if sent.data != _ABSENT else None
     channels = _checked([sent.channel], settings)
-    return _wanted(sent.name, data, channels, None, sent.socket_id, sent.info or "", settings)
+    return _wanted(sent.name, _data_of(sent.data), channels, None, sent.socket_id, sent.info or "", settings)
 
 
 def read_raw_event(channel: str, body: bytes, query: Query, settings: AppSettings) -> Wanted:
@@ -158,11 +160,15 @@ def _quickly(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
         return None
 
 
-def _data_of(raw: Raw | str) -> str:
-    """What receivers get: a JSON string's text, or any other JSON, without its insignificant space, as text."""
+def _data_of(raw: Raw | str) -> str | None:
+    """What receivers get: a JSON string's text, or any other JSON, without its insignificant space, as text. None when
+    there is no data, or null.
+    """
     if isinstance(raw, str):
         return raw
     text = bytes(raw)
+    if text in _NO_DATA:
+        return None
     if text[:1] == b'"':
         return _decode(_text, text)
     try:
