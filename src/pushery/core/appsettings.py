@@ -50,9 +50,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pusher: Annotated[bool, Meta(description="Whether the app speaks the Pusher Channels protocol.")] = True
     tls_only: Annotated[
         bool,
-        Meta(
-            description="Refuse Pusher sockets that come without TLS (4000); a trusted proxy tells by X-Forwarded-Proto."
-        ),
+        Meta(description="Refuse Pusher sockets without TLS (4000); a trusted proxy tells by X-Forwarded-Proto."),
     ] = False
 
     client_events: Annotated[bool, Meta(description="Whether clients may send client events.")] = False
