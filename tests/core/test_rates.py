@@ -32,8 +32,10 @@ def test_what_is_refused_uses_nothing_up() -> None:
 def test_more_than_the_rate_at_once_may_happen_after_a_rest_and_only_then() -> None:
     bucket = TokenBucket()
     assert bucket.take(10, 4, 0.0)
-    assert not bucket.take(10, 4, 0.5)
-    assert bucket.take(10, 4, 1.0)
+    assert not bucket.take(1, 4, 1.5)
+    assert bucket.take(1, 4, 1.75)
+    assert not bucket.take(10, 4, 2.4)
+    assert bucket.take(10, 4, 2.75)
 
 
 def test_the_rate_may_change() -> None:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushery.workers.lanes import CAREFUL_AFTER, Job, Lanes, TargetKey
+from pushery.workers.lanes import CAREFUL_AFTER, REST_FIRST_S, Job, Lanes, TargetKey
 
 ONE, TWO = TargetKey("k", "http://one"), TargetKey("k", "http://two")
 
@@ -114,9 +114,26 @@ def test_a_target_that_keeps_failing_gets_one_request_at_a_time_until_it_works()
         lanes.add(ONE, f"lane{number}", number)
     for job in take_all(lanes):
         lanes.settle(job, set(), 0.0, 100.0, worked=False)
-    (job,) = take_all(lanes)
-    lanes.settle(job, set(job.ids), 0.0, None, worked=True)
-    assert len(take_all(lanes)) == CAREFUL_AFTER
+    assert take_all(lanes) == []
+    assert lanes.next_due() == REST_FIRST_S
+    (job,) = take_all(lanes, REST_FIRST_S)
+    lanes.settle(job, set(job.ids), REST_FIRST_S, None, worked=True)
+    assert len(take_all(lanes, REST_FIRST_S)) == CAREFUL_AFTER
+
+
+def test_a_target_that_keeps_failing_is_asked_less_and_less() -> None:
+    lanes = Lanes(per_target=8, total=100)
+    for number in range(5000):
+        lanes.add(ONE, f"lane{number}", number)
+    asked, now = 0, 0.0
+    while now < 60.0:
+        for job in take_all(lanes, now):
+            asked += 1
+            lanes.settle(job, set(), now, now + 300.0, worked=False)
+        due = lanes.next_due()
+        assert due is not None
+        now = due
+    assert 30 < asked < 60
 
 
 def test_a_lane_that_rests_holds_up_no_other_and_says_when_it_is_ready() -> None:

@@ -185,7 +185,7 @@ def test_what_is_never_accepted_becomes_a_dead_letter_that_can_be_sent_again(
         async def look() -> None:
             letters = await it.worker.dead_letters("key1")
             assert [msgspec.json.decode(letter.event)["data"] for letter in letters] == ["1", "2"]
-            assert letters[0].error == "HTTP 418"
+            assert letters[0].error in ("HTTP 418", UNTRIED)  # its time may be over between two attempts
             assert letters[0].attempts >= 2
             assert await it.worker.dead_letters("key1", after=letters[0].id) == letters[1:]
             assert await it.worker.replay("key2") == 0

@@ -15,6 +15,10 @@ from typing import Final, NamedTuple
 CAREFUL_AFTER: Final = 8
 """Failures in a row after which a target gets one request at a time, so that it cannot fill all places."""
 
+REST_FIRST_S: Final = 0.05
+REST_MOST_S: Final = 2.0
+"""Such a target rests between two requests, twice as long with each failure: thousands of its channels wait to try."""
+
 
 class TargetKey(NamedTuple):
     """A webhook of an app."""
@@ -38,7 +42,7 @@ class Lane:
 class Target:
     """What waits for one webhook, and how it has been doing."""
 
-    __slots__ = ("failing_since", "failures", "in_flight", "in_turn", "key", "lanes", "ready", "told")
+    __slots__ = ("failing_since", "failures", "in_flight", "in_turn", "key", "lanes", "ready", "rests_until", "told")
 
     def __init__(self, key: TargetKey) -> None:
         self.key = key
@@ -49,6 +53,8 @@ class Target:
         self.failures = 0
         """In a row."""
         self.failing_since: float | None = None
+        self.rests_until = 0.0
+        """When it may be asked again."""
         self.told = False
         """Whether the log says that it fails."""
 
@@ -75,7 +81,8 @@ class Lanes:
         self._total = total
         self._in_flight = 0
         self._turns: deque[Target] = deque()
-        self._resting: list[tuple[float, int, Target, Lane]] = []
+        self._resting: list[tuple[float, int, Target, Lane | None]] = []
+        """By the time at which they wake: lanes, and with None for a lane whole targets."""
         self._numbers = itertools.count()
         self._waiting: dict[TargetKey, int] = {}
         self.targets: dict[TargetKey, Target] = {}
@@ -113,7 +120,7 @@ class Lanes:
         while self._turns:
             target = self._turns.popleft()
             target.in_turn = False
-            job = self._job(target, most(target.key))
+            job = self._job(target, most(target.key), now)
             if job is not None:
                 target.in_flight += 1
                 self._in_flight += 1
@@ -144,10 +151,11 @@ class Lanes:
         target.in_flight -= 1
         self._in_flight -= 1
         if worked:
-            target.failures, target.failing_since = 0, None
+            target.failures, target.failing_since, target.rests_until = 0, None, 0.0
         elif worked is False:
             target.failures += 1
             target.failing_since = now if target.failing_since is None else target.failing_since
+            self._let_rest(target, now)
         for lane, ids in job.pieces:
             leaving = {event_id for event_id in ids if event_id in gone}
             left = len(ids) - len(leaving)
@@ -160,7 +168,7 @@ class Lanes:
         self._tidy(target)
 
     def next_due(self) -> float | None:
-        """When the next lane has rested enough; None when none rests."""
+        """When the next lane or target has rested enough; None when none rests."""
         return self._resting[0][0] if self._resting else None
 
     def remove(self, ids: Iterable[int]) -> None:
@@ -186,7 +194,15 @@ class Lanes:
         """All events that wait or are under way."""
         return {event_id for target in self.targets.values() for lane in target.lanes.values() for event_id in lane.ids}
 
-    def _job(self, target: Target, most: int) -> Job | None:
+    def _let_rest(self, target: Target, now: float) -> None:
+        if target.failures >= CAREFUL_AFTER:
+            rest = min(REST_MOST_S, REST_FIRST_S * 2.0 ** min(target.failures - CAREFUL_AFTER, 16))
+            target.rests_until = now + rest
+            heapq.heappush(self._resting, (target.rests_until, next(self._numbers), target, None))
+
+    def _job(self, target: Target, most: int, now: float) -> Job | None:
+        if now < target.rests_until:
+            return None
         if target.in_flight >= (1 if target.failures >= CAREFUL_AFTER else self._per_target):
             return None
         pieces: list[tuple[Lane, list[int]]] = []
@@ -205,7 +221,10 @@ class Lanes:
     def _wake(self, now: float) -> None:
         while self._resting and self._resting[0][0] <= now:
             _, _, target, lane = heapq.heappop(self._resting)
-            self._make_ready(target, lane)
+            if lane is None:
+                self._give_turn(target)
+            else:
+                self._make_ready(target, lane)
             self._tidy(target)
 
     def _make_ready(self, target: Target, lane: Lane) -> None:
