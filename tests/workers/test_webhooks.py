@@ -16,6 +16,7 @@ from pushery.core.appsettings import Webhook
 from pushery.core.hookevents import HookEvent
 from pushery.core.ports import StorageError
 from pushery.storage.hookoutbox import Changes, HookOutbox, has_hook_outbox, open_hook_outbox
+from pushery.workers.delivery import UNTRIED
 from tests.support.server import wait_until
 from tests.workers.receiver import Receiver, Request, receiving
 from tests.workers.worlds import World, added, an_app, occupied, removed, said, vacated, world
