@@ -4,6 +4,9 @@ from typing import Final
 
 import msgspec
 
+MAX_EVENT_NAME: Final = 200
+"""Characters of an event's name."""
+
 
 class Publication(msgspec.Struct, frozen=True):
     """One message for some of an app's sockets.

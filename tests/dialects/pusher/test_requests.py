@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from pushery.core.appsettings import AppSettings
 from pushery.core.exchange import Request
-from pushery.core.publications import ChannelEvent
+from pushery.core.publications import MAX_EVENT_NAME, ChannelEvent
 from pushery.dialects.pusher.errors import ApiRefusal
 from pushery.dialects.pusher.requests import (
-    MAX_EVENT_NAME,
     OF_CHANNEL,
     OF_EVENT,
     Wanted,

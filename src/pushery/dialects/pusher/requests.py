@@ -18,12 +18,9 @@ from pushery.core.appsettings import AppSettings
 from pushery.core.channelnames import is_channel_name
 from pushery.core.exchange import Request
 from pushery.core.once import idempotency_key
-from pushery.core.publications import ChannelEvent
+from pushery.core.publications import MAX_EVENT_NAME, ChannelEvent
 from pushery.dialects.pusher import errors
 from pushery.dialects.pusher.signing import Query
-
-MAX_EVENT_NAME: Final = 200
-"""Characters."""
 
 RECEIVERS: Final = "receivers"
 """An attribute of ours: to how many sockets an event was handed."""

@@ -16,11 +16,9 @@ from pushery.core.channelnames import MAX_CHANNEL_NAME, USER_CHANNEL, ChannelKin
 from pushery.core.channels import Member
 from pushery.core.codes import Close
 from pushery.core.effects import CloseSocket, Enter, Relay, Send, SignIn, SocketEffect, Subscribe, Unsubscribe
+from pushery.core.publications import MAX_EVENT_NAME
 from pushery.dialects.pusher import messages
 from pushery.dialects.pusher.proofs import Unproved, check_sign_in, check_subscription
-
-MAX_EVENT_NAME: Final = 200
-"""Characters of an event's name."""
 
 MAX_USER_ID: Final = 128
 """Characters of a user's id."""
