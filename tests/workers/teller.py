@@ -24,7 +24,7 @@ def main() -> None:
         for _ in range(20):
             worker.happened(app, said(f"c{number % 3}", str(number)))
             number += 1
-        time.sleep(0.002)
+        time.sleep(0.002)  # how fast things happen; nobody waits for it
 
 
 if __name__ == "__main__":

@@ -40,8 +40,9 @@ def show(
     for pair in app.keys:
         secret = pair.secret if secrets else _MASK
         typer.echo(f"key           {pair.key}  secret {secret}  since {_date(pair.created_ms)}")
+    settings = app.settings if secrets else _without_secrets(app.settings)
     for name in SETTING_NAMES:
-        _echo_setting(app.settings, name)
+        _echo_setting(settings, name)
 
 
 def set_settings(
@@ -90,6 +91,16 @@ def _change(config: Path, app_key: str, edit: Callable[[App], App]) -> App:
 
 def _with_settings(app: App, patch: dict[str, object]) -> App:
     return replace(app, settings=change_settings(app.settings, patch))
+
+
+def _without_secrets(settings: AppSettings) -> AppSettings:
+    """The settings as anybody may see them: what webhooks are asked to prove themselves with is masked."""
+    from pushery.workers.requests import shown  # takes longer to import than the other commands need
+
+    hooks = [
+        replace(hook, url=shown(hook.url), headers=dict.fromkeys(hook.headers, _MASK)) for hook in settings.webhooks
+    ]
+    return replace(settings, webhooks=tuple(hooks))
 
 
 def _echo_setting(settings: AppSettings, name: str) -> None:
