@@ -62,6 +62,7 @@ def test_every_setting_can_be_given_in_all_three_places(setting: Setting, tmp_pa
         "cors_origins": "*",
         "trusted_proxies": "::1",
         "secret_key": "A" * 43,
+        "admin_listen": "127.0.0.1:8002",
     }
     text = samples.get(setting.name, setting.shown_default or "x.pem")
     value = setting.kind.from_text(text)

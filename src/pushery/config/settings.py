@@ -22,6 +22,7 @@ from pushery.config.declaration import About, Setting, declarations
 from pushery.config.kinds import HOUR, KIB, MIB, MINUTE, Choice, Count, Seconds, Size, Switch, Text, Words
 
 Environment = Literal["DEBUG", "DEVELOPMENT", "PRODUCTION"]
+ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning"]
 
@@ -68,6 +69,18 @@ class Settings:
         origin=_README,
     )] = ":8001"
 
+    admin_listen: Annotated[str, Text('"host:port"', empty=True, check=parse_listen), About(
+        "A second address, for backends and operators alone: with it, `listen` serves nothing but clients and "
+        "`/healthz`, and all other routes are found here only. Empty: everything is served on `listen`.",
+        origin="ours: one address to begin with",
+    )] = ""
+
+    reuse_port: Annotated[bool, Switch(), About(
+        "Whether a second server may listen on the same address (SO_REUSEPORT): start the new one, then stop the old "
+        "one, and no connection is refused meanwhile.",
+        origin="ours: a port that is taken is a mistake, until said otherwise",
+    )] = False
+
     sqldir: Annotated[str, Text("a path"), About(
         "The SQLite file that holds the registered apps. It is made when missing; its directory must "
         "exist.",
@@ -111,10 +124,28 @@ class Settings:
     )] = ()
 
     trusted_proxies: Annotated[tuple[str, ...], Words("IP addresses or networks", parse_network), About(
-        "The proxies, as addresses or networks such as `10.0.0.0/8`, whose X-Forwarded-For is believed. "
+        "The proxies, as addresses or networks such as `10.0.0.0/8`, that are believed when they say who is asking. "
         "Empty: a client's address is that of its connection.",
         origin="ours: a header that anybody can send is not believed", reload=True,
     )] = ()
+
+    forwarded_header: Annotated[ForwardedHeader, Choice(("x-forwarded-for", "forwarded")), About(
+        "The header in which the trusted proxies tell who is asking: `x-forwarded-for` (with X-Forwarded-Proto), or "
+        "`forwarded` (RFC 7239). The other one is not looked at, since a proxy passes it on as any client sent it.",
+        origin="what most proxies send", reload=True,
+    )] = "x-forwarded-for"
+
+    proxy_protocol: Annotated[bool, Switch(), About(
+        "Whether connections from trusted proxies begin with the PROXY protocol (version 1 or 2), which tells who is "
+        "connected. Not together with TLS here.",
+        origin="ours: off until the proxy is set up for it",
+    )] = False
+
+    hsts_max_age: Annotated[float, Seconds(0, 2 * 365 * 24 * HOUR), About(
+        "For how long browsers are told to use TLS only (Strict-Transport-Security), in replies to requests that came "
+        "by TLS. 0: they are not told.",
+        origin="ours: it concerns everything else on that host", reload=True,
+    )] = 0.0
 
     max_header_bytes: Annotated[int, Size(1 * KIB, 1 * MIB), About(
         "How long a request's line and headers may be in all; a longer head is answered with 431.",
@@ -159,10 +190,74 @@ class Settings:
         origin="the Pusher Channels protocol", reload=True,
     )] = 120.0
 
+    client_messages_per_second: Annotated[int, Count(0, 10_000_000), About(
+        "How many messages of one socket are read in a second, and as many more at once after a second of rest; what "
+        "comes faster waits in the network, and nothing is lost. 0: any number.",
+        origin="ours: a client that subscribes to 1,000 channels at once need not wait", reload=True,
+    )] = 1000
+
+    max_sockets: Annotated[int, Count(0, 100_000_000), About(
+        "How many sockets may be open at a time; one more is answered 503. 0: as many as the system has descriptors "
+        "for, less a reserve for backends.",
+        origin="ours: memory and descriptors set the limit", reload=True,
+    )] = 0
+
+    max_sockets_per_address: Annotated[int, Count(0, 100_000_000), About(
+        "How many sockets one IP address (of IPv6, one /64 network) may have open; one more is answered 429. Set "
+        "`trusted_proxies` first, or all clients have the proxy's address. 0: any number.",
+        origin="ours: a whole company may share an address", reload=True,
+    )] = 0
+
+    handshakes_per_second: Annotated[int, Count(0, 10_000_000), About(
+        "How many sockets may be opened in a second; more are answered 503 with Retry-After. 0: any number.",
+        origin="ours: everybody may come back at once after a restart", reload=True,
+    )] = 0
+
+    handshakes_per_second_per_address: Annotated[int, Count(0, 10_000_000), About(
+        "How many sockets one IP address (of IPv6, one /64 network) may open in a second; more are answered 429 with "
+        "Retry-After. 0: any number.",
+        origin="ours: a whole company may share an address", reload=True,
+    )] = 0
+
+    publishes_per_second: Annotated[int, Count(0, 100_000_000), About(
+        "How many publishes of all apps together are taken in a second, a batch counting as one; more are answered 429 "
+        "with Retry-After. What one app may, its setting `events_per_second` says. 0: any number.",
+        origin="ours: backends are trusted", reload=True,
+    )] = 0
+
+    auth_failures_per_minute: Annotated[int, Count(0, 1_000_000), About(
+        "How many requests with wrong credentials or signatures one IP address (of IPv6, one /64 network) may send in "
+        "a minute; past it, its requests with credentials that have not been good there before are answered 429. 0: any "
+        "number.",
+        origin="ours: a person who mistypes is not locked out, and guessing takes for ever", reload=True,
+    )] = 20
+
+    signature_max_age: Annotated[float, Seconds(1, HOUR), About(
+        "How far the time in a signed request of the Pusher HTTP API may be from the server's: for so long a request "
+        "that somebody has recorded could be sent again.",
+        origin="the Pusher Channels protocol", reload=True,
+    )] = 600.0
+
+    connect_hook_timeout: Annotated[float, Seconds(0.1, 5 * MINUTE), About(
+        "How long an app's `connect_hook` may take to say whether a client may connect.",
+        origin="Gusher 1.0",
+    )] = 5.0
+
+    connect_hook_concurrency: Annotated[int, Count(1, 10_000), About(
+        "How many requests to connect hooks may be under way at a time; further clients wait.",
+        origin="ours: a hook that hangs holds up only its own clients",
+    )] = 200
+
     outbox_limit: Annotated[int, Size(1 * KIB, 1024 * MIB), About(
         "How much may wait for one slow socket; past it the socket is closed with 4101.",
         origin="Centrifugo's client queue",
     )] = 1 * MIB
+
+    max_buffered_bytes: Annotated[int, Size(1 * MIB, 1024 * 1024 * MIB), About(
+        "How much may wait in all outboxes and half-received requests and messages together; past it the connections "
+        "that hold most are closed until there is room again.",
+        origin="ours: 512 sockets with a full outbox", reload=True,
+    )] = 512 * MIB
 
     ping_idle: Annotated[float, Seconds(0.1, 24 * HOUR), About(
         "How long a socket may be silent before the server sends it a ping.",
@@ -185,6 +280,12 @@ class Settings:
         "are cut.",
         origin="the grace of `docker stop`",
     )] = 10.0
+
+    drain_rate: Annotated[int, Count(0, 10_000_000), About(
+        "How many sockets a stopping server closes in a second, so that their clients come back spread out; more, if "
+        "`shutdown_timeout` would not be enough. 0: all at once.",
+        origin="measured: half of what a server on one core lets in",
+    )] = 2000
 
     compression: Annotated[bool, Switch(), About(
         "Whether permessage-deflate is accepted from clients that offer it.",
@@ -264,6 +365,11 @@ class Settings:
     def address(self) -> Address:
         """Where to listen."""
         return parse_listen(self.listen)
+
+    @property
+    def admin_address(self) -> Address | None:
+        """Where to listen for backends and operators; None when that is `address` too."""
+        return parse_listen(self.admin_listen) if self.admin_listen else None
 
     @property
     def log_level(self) -> LogLevel:
