@@ -227,8 +227,8 @@ class Settings:
 
     auth_failures_per_minute: Annotated[int, Count(0, 1_000_000), About(
         "How many requests with wrong credentials or signatures one IP address (of IPv6, one /64 network) may send in "
-        "a minute; past it, its requests with credentials that have not been good there before are answered 429. 0: any "
-        "number.",
+        "a minute; past it, its requests with credentials that have not been good there before are answered 429. 0: "
+        "any number.",
         origin="ours: a person who mistypes is not locked out, and guessing takes for ever", reload=True,
     )] = 20
 
