@@ -1,10 +1,12 @@
 # make start: set up and run.  make test: set up and test.  make check: the fast checks.  make bench: the benchmarks.
+# make soak: ten minutes of mixed load against a model.  make fuzz: fuzz every parser.
+# make audit: known weaknesses of the dependencies.  make sbom: their list as dist/sbom.cdx.json.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= default.json
 
-.PHONY: help start test check bench format lock clean
+.PHONY: help start test check bench soak fuzz audit sbom format lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -41,6 +43,19 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev
+	@$(BIN)/python -m soak
+
+# Reads the advisories of the Python Packaging Advisory Database, for exactly what the lock file installs.
+audit: $(VENV)/.dev
+	@$(BIN)/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --require-hashes --disable-pip -r requirements.lock
+
+sbom: $(VENV)/.dev
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore $(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock \
+	  --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.cdx.json
+	@echo "Wrote dist/sbom.cdx.json"
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format --quiet .

@@ -40,12 +40,14 @@ def test_show_tells_every_setting_and_which_are_defaults_but_no_secrets(tmp_path
 
 def test_show_masks_what_webhooks_prove_themselves_with(tmp_path: Path, key: str) -> None:
     hook = {"url": "https://me:opensesame@a.com/hook?token=opensesame", "headers": {"Authorization": "opensesame"}}
-    assert pushery_command(tmp_path, "app", "set", key, f"webhooks={json.dumps([hook])}").returncode == 0
+    asked = "connect_hook=https://b.com/ask?token=opensesame"
+    assert pushery_command(tmp_path, "app", "set", key, f"webhooks={json.dumps([hook])}", asked).returncode == 0
     text = shown(tmp_path, key)
     assert "https://a.com/hook" in text
+    assert "\nconnect_hook=https://b.com/ask\n" in text
     assert "Authorization" in text
     assert "opensesame" not in text
-    assert shown(tmp_path, key, "--secrets").count("opensesame") == 3
+    assert shown(tmp_path, key, "--secrets").count("opensesame") == 4
 
 
 def test_show_tells_secrets_when_asked_to(tmp_path: Path, key: str) -> None:

@@ -1,6 +1,7 @@
 """Settings as they are written on the command line, and back."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,10 +9,17 @@ from hypothesis import strategies as st
 
 from pushery.cli.assignments import parse_assignments, value_text
 from pushery.core.appchanges import SETTING_NAMES, SettingsError, change_settings
-from pushery.core.appsettings import HOOK_EVENTS, AppSettings, Webhook
+from pushery.core.appsettings import HOOK_EVENTS, MAX_KEY_TEXT, AppSettings, Webhook
+from tests.core.minting import signer
 
 HOSTS = st.from_regex(r"[a-z]{1,9}(\.[a-z]{1,9})?", fullmatch=True)
 URLS = HOSTS.map(lambda host: f"https://{host}/a,b") | HOSTS.map(lambda host: f"http://{host}")
+KEYS = (
+    signer("ES256").pem,
+    signer("EdDSA").pem.replace("\n", " ").strip(),
+    json.dumps({"keys": [signer("EdDSA").jwk(kid="a")]}),
+    json.dumps(signer("ES256").jwk(), indent=1),
+)
 VALUES = st.builds(
     AppSettings,
     enabled=st.booleans(),
@@ -19,6 +27,9 @@ VALUES = st.builds(
     authorization_timeout=st.floats(0.1, 3600),
     max_connections=st.integers(0, 10_000_000),
     allowed_origins=st.lists(HOSTS, max_size=4).map(tuple),
+    token_keys=st.lists(st.sampled_from(KEYS), max_size=3).map(tuple),
+    token_issuer=st.sampled_from(["", "https://id.example/?a=b,c", "@x"]),
+    connect_hook=st.just("") | URLS,
     webhooks=st.lists(
         st.builds(
             Webhook, url=URLS, events=st.lists(st.sampled_from(HOOK_EVENTS), max_size=3).map(tuple), headers=st.just({})
@@ -67,6 +78,31 @@ def test_a_text_in_the_json_of_webhooks_is_a_url() -> None:
         "webhooks": [{"url": "https://b/?x=1,2"}, hook]
     }
     assert parse_assignments(["webhooks=[1]"]) == {"webhooks": [1]}
+
+
+def test_keys_are_read_from_files_or_stand_there_themselves(tmp_path: Path) -> None:
+    pem, keys = tmp_path / "public.pem", tmp_path / "keys.json"
+    pem.write_text(KEYS[0])
+    keys.write_text(KEYS[2])
+    assert parse_assignments([f"token_keys=@{pem}, @{keys}"]) == {"token_keys": [KEYS[0], KEYS[2]]}
+    for text in (KEYS[0], KEYS[2]):
+        assert parse_assignments([f"token_keys={text}"]) == {"token_keys": [text]}
+    assert parse_assignments([f"token_keys={json.dumps(KEYS)}"]) == {"token_keys": list(KEYS)}
+
+
+def test_a_file_that_is_no_key_is_one_clear_line(tmp_path: Path) -> None:
+    binary, long = tmp_path / "key.der", tmp_path / "long"
+    binary.write_bytes(b"\x30\x82\xff")
+    long.write_text("x" * 10 * MAX_KEY_TEXT)
+    assert problems(f"token_keys=@{tmp_path / 'none'}") == [
+        f"token_keys: {tmp_path / 'none'} cannot be read: No such file or directory"
+    ]
+    assert problems(f"token_keys=@{binary}") == [f"token_keys: {binary} is neither PEM nor JSON"]
+    assert problems(f"token_keys=@{binary},x") != []
+    assert "'x' has no @ before it" in problems(f"token_keys=@{long},x")[0]
+    [text] = parse_assignments([f"token_keys=@{long}"])["token_keys"]
+    with pytest.raises(SettingsError, match="length <= 16384"):
+        change_settings(AppSettings(), {"token_keys": [text]})
 
 
 @pytest.mark.parametrize(

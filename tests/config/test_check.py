@@ -168,6 +168,22 @@ def test_a_readable_file_without_a_secret_is_no_warning(settings: Settings, tmp_
     assert check_warnings(settings, None) == []
 
 
+def test_to_trust_everybody_is_a_warning(settings: Settings) -> None:
+    trusting = dataclasses.replace(settings, trusted_proxies=("10.0.0.0/8", "0.0.0.0/0", "::/0"))
+    assert check_warnings(trusting, None) == [
+        "trusted_proxies: 0.0.0.0/0 is everybody: anybody can pass for any client",
+        "trusted_proxies: ::/0 is everybody: anybody can pass for any client",
+    ]
+
+
+def test_what_nobody_will_ever_be_told_is_a_warning(settings: Settings, tmp_path: Path) -> None:
+    telling = dataclasses.replace(settings, hsts_max_age=60.0)
+    (warning,) = check_warnings(telling, None)
+    assert warning == "hsts_max_age: no request can come by TLS without tls_certificate or trusted_proxies"
+    assert check_warnings(with_tls(telling, *write_pair(tmp_path)), None) == []
+    assert check_warnings(dataclasses.replace(telling, trusted_proxies=("10.0.0.1",)), None) == []
+
+
 def test_a_tls_key_that_everybody_can_read_is_a_warning(settings: Settings, tmp_path: Path) -> None:
     certificate, key = write_pair(tmp_path)
     assert check_warnings(with_tls(settings, certificate, key), None) == []

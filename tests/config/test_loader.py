@@ -161,6 +161,47 @@ def test_tls_takes_both_files_or_none(one: str, other: str, tmp_path: Path) -> N
     assert load(path, {}, {one: ""}).auth_account == "root"
 
 
+def test_the_proxy_protocol_takes_proxies_that_are_trusted(tmp_path: Path) -> None:
+    path = write(tmp_path, proxy_protocol=True)
+    assert problem(path) == f"{path}:4: proxy_protocol needs trusted_proxies: name the proxies that send it"
+    assert problem(path, flags={"trusted_proxies": ""}) == problem(path)
+    assert "expected IP addresses" in problem(path, flags={"trusted_proxies": "nowhere"})
+    assert load(path, {}, {"trusted_proxies": "10.0.0.1"}).proxy_protocol
+    assert not load(path, {}, {"proxy_protocol": "off"}).proxy_protocol
+
+
+def test_the_proxy_protocol_and_tls_exclude_each_other() -> None:
+    environ = {"PUSHERY_PROXY_PROTOCOL": "on", "PUSHERY_TRUSTED_PROXIES": "10.0.0.1"}
+    assert problem(environ=environ, flags={"tls_certificate": "x.pem", "tls_key": "x.pem"}) == (
+        "environment: proxy_protocol and tls_certificate exclude each other: "
+        "let the proxy end TLS, or take one of them out"
+    )
+    assert load(None, environ, WHO).proxy_protocol
+
+
+@pytest.mark.parametrize(
+    ("listen", "admin", "same"),
+    [
+        (None, ":8001", True),
+        (":8001", "127.0.0.1:8001", True),
+        ("127.0.0.1:8001", ":8001", True),
+        ("[::1]:8001", "[::1]:8001", True),
+        ("127.0.0.1:8001", "127.0.0.2:8001", False),
+        (":8001", ":8002", False),
+        (":0", ":0", False),
+        (None, ":9001", False),
+    ],
+)
+def test_backends_have_an_address_of_their_own_or_none(listen: str | None, admin: str, same: bool) -> None:
+    flags = {"listen": listen, "admin_listen": admin}
+    if same:
+        assert problem(flags=flags) == (
+            "command line: admin_listen has to be another address than listen: take another port"
+        )
+    else:
+        assert load(None, {}, {**WHO, **flags}).admin_listen == admin
+
+
 def test_a_missing_file_is_one_problem_and_not_also_its_missing_settings(tmp_path: Path) -> None:
     path = tmp_path / "nowhere.json"
     assert problem(path) == f"{path}: no such file (`pushery init` writes one)"

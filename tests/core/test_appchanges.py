@@ -22,6 +22,7 @@ from pushery.core.appchanges import (
 from pushery.core.apps import App, KeyPair
 from pushery.core.appsettings import HOOK_EVENTS, AppSettings, Webhook
 from pushery.core.exchange import Refusal
+from tests.core.minting import signer
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -220,3 +221,11 @@ def test_what_cannot_be_revoked(keys: str, key: str, status: int, code: str) -> 
     with pytest.raises(Refusal) as caught:
         revoke_key(app(*keys), key)
     assert (caught.value.status, caught.value.code) == (status, code)
+
+
+def test_keys_for_tokens_and_the_url_of_a_connect_hook_are_checked_when_they_are_set() -> None:
+    good = {"token_keys": [signer("ES256").pem], "connect_hook": "https://a.com/ask"}
+    assert change_settings(AppSettings(), good).connect_hook == "https://a.com/ask"
+    token_problem, hook_problem = problems(token_keys=[signer("ES256").private_pem], connect_hook="a.com")
+    assert token_problem.startswith("token_keys[0]: it is a private key")
+    assert hook_problem == "connect_hook: 'a.com' is not an http or https URL with a host"

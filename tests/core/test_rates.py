@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushery.core.rates import TokenBucket
+from pushery.core.rates import Buckets, TokenBucket
 
 
 def test_a_second_of_rest_allows_as_many_at_once_as_a_second_does() -> None:
@@ -61,3 +61,30 @@ def test_no_second_sees_more_than_a_burst_and_what_the_rate_adds(rate: int, aske
         for end, _ in happened[index:]:
             total = sum(count for at, count in happened if start <= at <= end)
             assert total <= rate + (end - start) * rate + 1e-6
+
+
+def test_the_wait_is_until_one_more_may_happen_and_uses_nothing_up() -> None:
+    bucket = TokenBucket()
+    assert bucket.wait(4, 0.0) == 0.0
+    assert bucket.take(4, 4, 0.0)
+    assert [bucket.wait(4, 0.0), bucket.wait(4, 0.125), bucket.wait(4, 0.25)] == [0.25, 0.125, 0.0]
+    assert bucket.take(1, 4, 0.25)
+    assert bucket.take(0, 4, 0.25)
+    assert bucket.wait(4, 0.25) == 0.25
+
+
+def test_each_source_has_a_bucket_of_its_own() -> None:
+    buckets = Buckets(2)
+    assert buckets.known("a") is None
+    assert buckets.of("a").take(1, 1, 0.0)
+    assert not buckets.of("a").take(1, 1, 0.0)
+    assert buckets.of("b").take(1, 1, 0.0)
+    assert buckets.known("a") is buckets.of("a")
+
+
+def test_of_too_many_sources_the_one_unused_for_longest_is_forgotten() -> None:
+    buckets = Buckets(2)
+    for source in ("a", "b", "a", "c"):
+        buckets.of(source)
+    assert (buckets.known("b"), len(buckets)) == (None, 2)
+    assert buckets.known("a") is not None

@@ -32,6 +32,7 @@ from pushery.core.patterns import PatternError, compile_pattern
 from pushery.core.publications import Publication
 from pushery.dialects.gopusher import GoPusher, GoPusherOptions
 from pushery.dialects.gopusher.rest import MASK, MAX_LIMIT, MAX_TAG
+from tests.dialects.pusher.backend import StillClock
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ OTHER_KEY = "f" * 32
 UNKNOWN_KEY = "0" * 32
 OPTIONS = GoPusherOptions(*SUPER, mask_passwords=False, message_limit=512)
 Auth = tuple[str, str] | None
+CLOCK = StillClock()
 
 
 def app(key: str = KEY, number: int = 1, password: str = "760804", registered_ms: int = 1440473952104) -> App:
@@ -60,7 +62,7 @@ def app(key: str = KEY, number: int = 1, password: str = "760804", registered_ms
 ADMIN = ("scott1", "760804")
 OTHER_ADMIN = ("scott2", "760804")
 APPS = Directory([app(), app(OTHER_KEY, 2)])
-DIALECT = GoPusher(OPTIONS, APPS)
+DIALECT = GoPusher(OPTIONS, APPS, CLOCK)
 ROUTES = {f"{route.method} {route.path}": route for route in DIALECT.routes()}
 
 REGISTER = "POST /api/register"
@@ -186,19 +188,19 @@ def test_an_app_with_empty_credentials_has_no_admin() -> None:
     open_app = App(
         id="1", key=KEY, secret="", name="", auth_account="", auth_password="", request_ip="", registered_ms=0
     )
-    dialect = GoPusher(OPTIONS, Directory([open_app]))
+    dialect = GoPusher(OPTIONS, Directory([open_app]), CLOCK)
     for auth in (None, ("", ""), ("", "x")):
         assert refused(PUSH, auth=auth, dialect=dialect).status == 401
 
 
 def test_a_super_admin_without_credentials_lets_nobody_in() -> None:
-    dialect = GoPusher(GoPusherOptions("", "", mask_passwords=False, message_limit=512), APPS)
+    dialect = GoPusher(GoPusherOptions("", "", mask_passwords=False, message_limit=512), APPS, CLOCK)
     for auth in (None, ("", ""), SUPER):
         assert refused(REGISTER, auth=auth, dialect=dialect).status == 401
 
 
 def test_changed_options_hold_for_the_next_request() -> None:
-    dialect = GoPusher(OPTIONS, APPS)
+    dialect = GoPusher(OPTIONS, APPS, CLOCK)
     dialect.configure(GoPusherOptions("root", "new", mask_passwords=True, message_limit=64))
     assert refused(APP_LIST, auth=SUPER, dialect=dialect).status == 401
     listing = effect(ListApps, APP_LIST, auth=("root", "new"), dialect=dialect)
@@ -302,7 +304,7 @@ def test_app_list_answers_as_in_the_readme() -> None:
 
 
 def test_app_list_masks_passwords_when_told_to() -> None:
-    masked = GoPusher(GoPusherOptions(*SUPER, mask_passwords=True, message_limit=512), APPS)
+    masked = GoPusher(GoPusherOptions(*SUPER, mask_passwords=True, message_limit=512), APPS, CLOCK)
     listing = effect(ListApps, APP_LIST, dialect=masked)
     assert [row["auth_password"] for row in rows(listing, [app(), app(password="")])["data"]] == [MASK, MASK]
     assert b"760804" not in listing.answer([app()]).body
@@ -490,7 +492,7 @@ def test_any_other_tag_is_taken_as_it_is(tag: str) -> None:
 
 def dialect_of(**settings: Any) -> GoPusher:
     """A server with an app that has these settings."""
-    return GoPusher(OPTIONS, Directory([msgspec.structs.replace(app(), settings=AppSettings(**settings))]))
+    return GoPusher(OPTIONS, Directory([msgspec.structs.replace(app(), settings=AppSettings(**settings))]), CLOCK)
 
 
 @pytest.mark.parametrize(
@@ -519,19 +521,19 @@ ROTATED = Directory([msgspec.structs.replace(app(), keys=(KeyPair(key=NEW_KEY, s
 def test_clients_connect_with_any_valid_key_and_meet_in_one_app() -> None:
     both = Directory([msgspec.structs.replace(app(), keys=(*app().keys, KeyPair(key=NEW_KEY, secret="6" * 40)))])
     for key in (KEY, NEW_KEY):
-        session = effect(OpenSocket, CONNECT, dialect=GoPusher(OPTIONS, both), app_key=key).session
+        session = effect(OpenSocket, CONNECT, dialect=GoPusher(OPTIONS, both, CLOCK), app_key=key).session
         assert list(session.opened()) == [JoinTag(KEY, "A:1")]
 
 
 def test_nobody_connects_with_a_key_that_was_revoked() -> None:
-    assert refused(CONNECT, dialect=GoPusher(OPTIONS, ROTATED)).code == "unknown_app"
-    assert isinstance(ask(CONNECT, dialect=GoPusher(OPTIONS, ROTATED), app_key=NEW_KEY), OpenSocket)
+    assert refused(CONNECT, dialect=GoPusher(OPTIONS, ROTATED, CLOCK)).code == "unknown_app"
+    assert isinstance(ask(CONNECT, dialect=GoPusher(OPTIONS, ROTATED, CLOCK), app_key=NEW_KEY), OpenSocket)
 
 
 @pytest.mark.parametrize("key", [KEY, NEW_KEY])
 @pytest.mark.parametrize("auth", [ADMIN, SUPER])
 def test_backends_name_an_app_by_its_first_key_or_a_valid_one_and_are_answered_with_that(key: str, auth: Auth) -> None:
-    dialect = GoPusher(OPTIONS, ROTATED)
+    dialect = GoPusher(OPTIONS, ROTATED, CLOCK)
     pushed = effect(Publish, PUSH, auth=auth, dialect=dialect, app_key=key)
     assert pushed.publication.app_key == KEY
     assert json.loads(pushed.answer(1).body)["app_key"] == key

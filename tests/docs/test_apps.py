@@ -28,6 +28,8 @@ def values_of(schema: dict[str, Any]) -> str:
         return "`true`, `false`"
     if schema["type"] == "array":
         return f"up to {schema['maxItems']:,}"
+    if schema["type"] == "string":
+        return f"up to {schema['maxLength']:,} characters"
     return f"{schema['minimum']:,} to {schema['maximum']:,}"
 
 

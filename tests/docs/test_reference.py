@@ -11,6 +11,7 @@ import typer
 from pushery.cli.commands import app
 from pushery.config import SETTINGS
 from pushery.core.apps import Directory
+from pushery.core.backlog import Backlog
 from pushery.core.codes import CLOSES, Close
 from pushery.core.effects import Route
 from pushery.core.exchange import Reply, Request
@@ -21,8 +22,9 @@ from pushery.dialects.gopusher import GoPusher, GoPusherOptions
 from pushery.dialects.pusher import PusherApi, PusherSockets, SocketOptions
 from pushery.dialects.pusher.fallbacks import PusherFallbacks
 from pushery.node.system import SystemClock, SystemIds
+from pushery.server.admission import Admission, Limits
 from pushery.server.operations import Operations
-from pushery.workers import HookCollector, HookStats
+from pushery.workers import ConnectHookCollector, HookCollector, HookStats
 from tests.docs.pages import REFERENCE, ROOT, rows, section
 
 SOURCES = sorted((ROOT / "src" / "pushery").rglob("*.py"))
@@ -31,11 +33,21 @@ SOURCES = sorted((ROOT / "src" / "pushery").rglob("*.py"))
 def operations() -> Operations:
     hub = Hub(fanout_slice=1, standing_patterns=1)
     hub.crowd("an app")
-    return Operations(Stats(), hub, per_app=True, is_ready=lambda: True, further=[HookCollector(HookStats())])
+    return Operations(
+        hub,
+        Admission(Limits(), Stats(), 1024, lambda: 0.0),
+        Backlog(1, lambda: None),
+        per_app=True,
+        is_stopping=lambda: False,
+        further=[HookCollector(HookStats()), ConnectHookCollector({})],
+    )
 
 
 def routes() -> list[Route]:
-    return [*GoPusher(GoPusherOptions("a", "b", False, 512), Directory()).routes(), *operations().routes()]
+    return [
+        *GoPusher(GoPusherOptions("a", "b", False, 512), Directory(), SystemClock()).routes(),
+        *operations().routes(),
+    ]
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: f"{route.method} {route.path}")
@@ -105,10 +117,10 @@ def test_every_command_is_told_with_its_flags(name: str, command: Any) -> None:
 def told_elsewhere() -> list[tuple[str, Route]]:
     """The routes that have a page of their own, with its name."""
     directory, ids, clock = Directory(), SystemIds(), SystemClock()
-    sockets = PusherSockets(SocketOptions(512, 120), directory, ids)
+    sockets = PusherSockets(SocketOptions(512, 120), directory, ids, clock)
     admin = Admin(AdminOptions("a", "b", False), directory, ids, clock)
     return [
-        *(("pusher-http-api.md", route) for route in PusherApi(directory, clock).routes()),
+        *(("pusher-http-api.md", route) for route in PusherApi(directory, clock, 600.0).routes()),
         *(("pusher-protocol.md", route) for route in [*sockets.routes(), *PusherFallbacks(sockets).routes()]),
         *(("admin-api.md", route) for route in admin.routes()),
     ]

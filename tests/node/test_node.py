@@ -55,9 +55,14 @@ def pattern_reply(error: PatternError) -> Reply:
     return Reply(400, str(error.position).encode())
 
 
+def limit_reply(limit: int) -> Reply:
+    """A reply that says the limit."""
+    return Reply(429, str(limit).encode())
+
+
 def push(node: Node, content: str, pattern: str | None = None, key: str = KEY) -> Reply | Awaitable[Reply]:
     """What a push by HTTP becomes."""
-    return node.perform(Publish(text(content, pattern, key), count_reply, pattern_reply))
+    return node.perform(Publish(text(content, pattern, key), count_reply, pattern_reply, limit_reply))
 
 
 async def later(outcome: Reply | Awaitable[Reply]) -> Reply:

@@ -105,7 +105,7 @@ def test_nothing_secret_and_nothing_that_anybody_has_sent_is_ever_logged_or_prin
             assert server.request("DELETE", f"/api/{app.key}/unregister", auth=app.auth).status == 200
             assert raw.frame().code == 4001
         assert server.stop() == 0
-        said = server.said.replace(f"admin '{ADMIN[0]}'", "")  # whose server it is, at the start
+        said = server.said.replace(f"admin     '{ADMIN[0]}'", "")  # whose server it is, at the start
     events = {line["event"] for line in map(json.loads, server.log.splitlines())}
     assert {"listening", "app_registered", "socket_failed", "slow_client_closed", "app_unregistered"} <= events
     secrets = [str(settings["secret_key"]), app.reply["app_secret"]]

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
@@ -39,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def database(path: Path) -> Iterator[Database]:
-    database = Database(str(path), busy_timeout_s=0.05)
+    database = Database(str(path), busy_timeout_s=0.05, guarded=True)
     migrate(database)
     yield database
     database.close()
@@ -206,6 +207,53 @@ def test_a_lock_that_is_not_let_go_is_told_and_harmless_afterwards(path: Path, d
         expose_nothing(caught)
         assert list(store.load()) == []
     assert store.add(DRAFT).key == "the-key"
+
+
+def test_who_comes_after_a_lock_was_not_let_go_does_not_wait_as_long_again(path: Path) -> None:
+    with closing(Database(str(path), busy_timeout_s=1.0)) as database:
+        migrate(database)
+        with closing(Database(str(path))) as other, other.writing():
+            waited_s = []
+            for _ in range(2):
+                began = time.monotonic()
+                with pytest.raises(StorageError, match="is locked by another process"), database.writing():
+                    pass
+                waited_s.append(time.monotonic() - began)
+        assert waited_s[0] >= 0.9
+        assert waited_s[1] < waited_s[0] / 2
+        with database.writing():
+            assert pragma(database, "busy_timeout") == 1000
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_into_a_file_that_is_no_longer_there_nothing_is_written(path: Path, database: Database, suffix: str) -> None:
+    store = SqlAppStore(database, Sealer(bytes(32)))
+    store.add(DRAFT)
+    path.with_name(path.name + suffix).unlink()
+    with pytest.raises(StorageError, match=f"the database {path} was deleted or replaced while it was open"):
+        store.add(replace(DRAFT, key="next"))
+    with pytest.raises(StorageError, match="was deleted or replaced"):
+        store.revision()
+
+
+def test_into_a_file_that_was_emptied_nothing_is_written(path: Path, database: Database) -> None:
+    os.truncate(path, 0)
+    with pytest.raises(StorageError, match=f"the database {path} was emptied while it was open"), database.writing():
+        pass
+    assert path.stat().st_size == 0
+
+
+def test_a_link_to_the_database_may_be_its_name(path: Path) -> None:
+    path.symlink_to(path.parent / "elsewhere.sqlite")
+    with closing(Database(str(path), guarded=True)) as database:
+        migrate(database)
+        store = SqlAppStore(database, Sealer(bytes(32)))
+        store.add(DRAFT)
+        path.unlink()
+        path.symlink_to(path.parent / "another.sqlite")
+        (path.parent / "another.sqlite").write_bytes(b"x")
+        with pytest.raises(StorageError, match="was deleted or replaced"):
+            store.add(replace(DRAFT, key="next"))
 
 
 def test_a_key_that_is_taken_exposes_nothing(database: Database) -> None:

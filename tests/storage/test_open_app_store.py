@@ -13,6 +13,7 @@ import pytest
 from pushery.core.apps import AppDraft
 from pushery.core.ports import StorageError
 from pushery.storage import open_app_store
+from pushery.storage.hookoutbox import open_hook_outbox, outbox_path
 
 RAW_KEY, OTHER_KEY = (bytes([byte]) * 32 for byte in (1, 2))
 KEY = base64.b64encode(RAW_KEY).decode()
@@ -93,6 +94,36 @@ def test_a_missing_key_file_is_told_and_not_made_anew(path: Path) -> None:
     with pytest.raises(StorageError, match=f"^the key file {key_file(path)} is missing; restore it"):
         open_app_store(str(path))
     assert not key_file(path).exists()
+
+
+def test_a_database_that_was_emptied_is_refused_as_long_as_its_key_file_is_there(path: Path) -> None:
+    register(path, "a")
+    path.write_bytes(b"")
+    with pytest.raises(StorageError, match=r"apps\.sqlite is empty, but was not: restore it from a backup"):
+        keys(path)
+    assert path.read_bytes() == b""
+    key_file(path).unlink()
+    assert keys(path) == []
+
+
+def test_an_outbox_of_webhooks_is_no_registry(path: Path) -> None:
+    open_hook_outbox(str(path)).close()
+    outbox = Path(outbox_path(str(path)))
+    before = outbox.read_bytes()
+    with pytest.raises(StorageError, match="is an outbox of webhooks, no registry of apps: use another file"):
+        keys(outbox)
+    assert outbox.read_bytes() == before
+
+
+def test_into_a_database_of_another_key_that_was_restored_nothing_is_written(path: Path) -> None:
+    other = path.with_name("other.sqlite")
+    register(other, "a")
+    with closing(open_app_store(str(path))) as store:
+        with closing(sqlite3.connect(other)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+        for write in (lambda: store.add(draft("b")), lambda: store.remove("a"), lambda: store.change("a", lambda a: a)):
+            with pytest.raises(StorageError, match="the secret key does not fit the database"):
+                write()
 
 
 def test_an_open_key_file_is_refused(path: Path) -> None:

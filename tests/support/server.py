@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -82,6 +83,10 @@ class ServerProcess:
         """Further arguments of `pushery start`."""
         self.environ: dict[str, str] = {}
         """Further environment variables."""
+        self.limits: dict[int, int] = {}
+        """What the system lets it have (`setrlimit`), such as `{resource.RLIMIT_NOFILE: 128}`."""
+        self.admin_port = 0
+        """The port of `admin_listen`; `port` when that is not set."""
         self.said = ""
         """What it has written to standard output and standard error: up to the start, and all of it once stopped."""
         self._process: subprocess.Popen[str] | None = None
@@ -101,6 +106,7 @@ class ServerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=self._take_limits if self.limits else None,
             env={name: value for name, value in os.environ.items() if not name.startswith("PUSHERY_")} | self.environ,
         )
         assert self._process.stdout is not None
@@ -109,8 +115,14 @@ class ServerProcess:
             self.said += line
             if found := re.search(r"listens on https?://\S+:(\d+)", line):
                 self.port = int(found[1])
+            if found := re.search(r"backends +https?://\S+:(\d+)/api", line):
+                self.admin_port = int(found[1])
                 return self
         raise AssertionError(f"the server did not start: {self.said}")
+
+    def _take_limits(self) -> None:
+        for number, most in self.limits.items():
+            resource.setrlimit(number, (most, most))
 
     def reload(self, **changed: object) -> None:
         """Change settings in the file and send SIGHUP; what becomes of it is logged."""
@@ -169,10 +181,13 @@ class ServerProcess:
         data: bytes | Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = ADMIN,
         headers: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> Answer:
-        """One HTTP request on a connection of its own; a mapping is sent as a form."""
+        """One HTTP request on a connection of its own; a mapping is sent as a form. `port` is that for backends."""
         body = urlencode(data).encode() if isinstance(data, Mapping) else data
-        request = urllib.request.Request(self.url + path, data=body, method=method, headers=dict(headers or {}))
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port or self.admin_port}{path}", data=body, method=method, headers=dict(headers or {})
+        )
         if auth is not None:
             request.add_header("Authorization", "Basic " + base64.b64encode(":".join(auth).encode()).decode())
         try:

@@ -329,6 +329,37 @@ def test_an_ignored_offer_may_expect_a_continue() -> None:
     assert [r.body for r in reader.feed(b"hi")] == [b"hi"]
 
 
+# Shares
+
+
+def test_no_more_than_a_share_is_read_at_once_and_the_rest_is_pending() -> None:
+    reader = parser()
+    data = head(b"Content-Length: 300") + b"x" * 300 + GET
+    requests = reader.feed(data, 100)
+    assert (requests, reader.pending) == ([], True)
+    assert reader.held == len(data) - 100 + 100 - len(head(b"Content-Length: 300"))
+    turns = 0
+    while reader.pending:
+        requests += reader.feed(b"", 100)
+        turns += 1
+    assert [len(r.body) for r in requests] == [300, 0]
+    assert turns == len(data) // 100
+
+
+def test_what_is_pending_behind_an_upgrade_goes_with_it() -> None:
+    reader = parser()
+    data = GET + HANDSHAKE
+    assert [r.upgrade for r in reader.feed(data + b"frames", len(data) + 2)] == [False, True]
+    assert (reader.upgrade_rest, reader.pending) == (b"frames", False)
+
+
+def test_nothing_is_pending_behind_a_refusal() -> None:
+    reader = parser()
+    reader.feed(b"nonsense\r\n\r\n" + GET, 12)
+    assert reader.refusal is not None
+    assert (reader.pending, reader.held) == (False, 0)
+
+
 # Costs
 
 
@@ -343,9 +374,69 @@ def test_a_dropped_parser_leaves_nothing_to_the_collector() -> None:
         gc.enable()
 
 
-def test_the_time_to_parse_grows_with_the_size_only() -> None:
-    """A body of nothing but empty lines, the most cuts there can be, takes no more than microseconds per cut."""
+def cost(data: bytes) -> float:
+    """Seconds that it takes to parse this."""
     limits = HttpLimits(1024, 1 << 20)
-    body = b"\r\n" * 50_000
-    data = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-    assert timeit.timeit(lambda: parse_one(data, limits), number=1) < 2
+    return min(timeit.repeat(lambda: parse_one(data, limits), number=1, repeat=5))
+
+
+def test_the_time_to_parse_a_chunk_does_not_depend_on_what_is_in_it() -> None:
+    """Looking for empty lines within it took a thousand times as long."""
+    size = 200_000
+    plain = cost(CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size))
+    assert cost(CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"\r\n" * (size // 2))) < 30 * max(plain, 1e-4)
+
+
+@pytest.mark.parametrize(
+    "tiny", [b"2\r\n\r\n\r\n", b"4\r\n\r\n\r\n\r\n", b"001;a=b\r\nx\r\n", b"F\r\n0123456789abcde\r\n"]
+)
+def test_no_kind_of_tiny_chunk_takes_much_longer_than_another(tiny: bytes) -> None:
+    """One by one they would take six times as long, and with a look for empty lines twelve times."""
+    plain = cost(CHUNKED + b"1\r\nx\r\n" * 15_000 + b"0\r\n\r\n")
+    assert cost(CHUNKED + tiny * 15_000 + b"0\r\n\r\n") < 4 * plain
+
+
+@pytest.mark.parametrize(
+    "size_line",
+    [
+        b"+5",
+        b"-5",
+        b"0x5",
+        b" 5",
+        b"5 ",
+        b"",
+        b"g",
+        b"5,5",
+        b"\xb2",
+        b"5\x00",
+        b"5\t;a",
+        b";a",
+        b"1" + b"0" * 16,
+        b"5;\x00",
+    ],
+)
+def test_a_chunk_size_is_hexadecimal_digits_and_nothing_else(size_line: bytes) -> None:
+    assert refuse(CHUNKED + size_line + b"\r\nhello\r\n0\r\n\r\n")[0] in (400, 413)
+
+
+@pytest.mark.parametrize(
+    "framed", [b"5\nhello\r\n", b"5\r\nhello\n", b"5\rhello\r\n", b"5\r\nhell\r\n", b"5\r\nhello!\r\n"]
+)
+def test_a_chunk_ends_where_its_size_says_with_a_whole_line_end(framed: bytes) -> None:
+    assert refuse(CHUNKED + framed + b"0\r\n\r\n" + GET) == (400, "bad_request")
+
+
+def test_zeros_before_many_chunk_sizes_add_up() -> None:
+    assert refuse(CHUNKED + (b"0" * 25 + b"1\r\nx\r\n") * 200) == (431, "headers_too_large")
+
+
+def test_zeros_before_a_chunk_size_are_read_as_nothing() -> None:
+    data = CHUNKED + b"0" * 30 + b"5\r\nhello\r\n" + b"0" * 40 + b"\r\n\r\n"
+    for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):
+        assert [r.body for r in feed_all(parser(), pieces)] == [b"hello"]
+
+
+def test_cheap_chunks_do_not_pay_for_dear_ones() -> None:
+    """What extensions may take is told chunk by chunk, so that it does not depend on the pieces the bytes come in."""
+    cheap, dear = b"1\r\nx\r\n" * 300, (b"1;" + b"e" * 200 + b"\r\nx\r\n") * 10
+    assert refuse(CHUNKED + cheap + dear) == (431, "headers_too_large")

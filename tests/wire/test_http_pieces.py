@@ -22,6 +22,13 @@ def feed_all(reader: RequestParser, pieces: Iterable[bytes]) -> list[Request]:
     return [request for piece in pieces for request in reader.feed(piece)]
 
 
+def in_shares(reader: RequestParser, pieces: Iterable[bytes], share: int) -> list[Request]:
+    requests = [request for piece in pieces for request in reader.feed(piece, share)]
+    while reader.pending:
+        requests += reader.feed(b"", share)
+    return requests
+
+
 def head(*lines: bytes, start: bytes) -> bytes:
     return b"\r\n".join((start, b"Host: h", *lines)) + b"\r\n\r\n"
 
@@ -61,14 +68,15 @@ def split(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)]
 
 
-@given(st.lists(messages(), min_size=1, max_size=4), st.lists(st.integers(0, 10_000), max_size=12))
+@given(st.lists(messages(), min_size=1, max_size=4), st.lists(st.integers(0, 10_000), max_size=12), st.integers(1, 100))
 def test_the_same_requests_come_whole_and_in_any_pieces(
-    sent: list[tuple[bytes, tuple[str, str, bytes]]], cuts: list[int]
+    sent: list[tuple[bytes, tuple[str, str, bytes]]], cuts: list[int], share: int
 ) -> None:
     data = b"".join(raw for raw, _ in sent)
     whole = parser().feed(data)
     assert [(r.method, r.path, r.body) for r in whole] == [expected for _, expected in sent]
     assert feed_all(parser(), split(data, cuts)) == whole
+    assert in_shares(parser(), split(data, cuts), share) == whole
     assert feed_all(parser(), [data[i : i + 1] for i in range(len(data))]) == whole
 
 
@@ -107,3 +115,38 @@ def test_arbitrary_bytes_never_raise_and_pieces_make_no_difference(parts: list[b
     if not whole.upgrade_rest and whole.refusal is not None and pieced.refusal is not None:
         assert whole.refusal.status == pieced.refusal.status
     assert whole.phase == pieced.phase
+
+
+sizes = st.one_of(st.integers(0, 16), st.integers(0, 300), st.sampled_from([1023, 4095, 4096, 4097, 1 << 30, 1 << 70]))
+
+
+@st.composite
+def odd_chunks(draw: st.DrawFn) -> bytes:
+    """Chunks in all ways to write them, most of them right, near the limits."""
+    size = draw(sizes)
+    zeros = draw(st.sampled_from([0, 0, 0, 1, 15, 16, 30]))
+    extension = draw(
+        st.sampled_from([b"", b"", b";a", b";a=b", b';a="b c"', b";" + b"e" * 90, b"; a", b" ", b"\t", b"x"])
+    )
+    line_end = draw(st.sampled_from([b"\r\n"] * 30 + [b"\n", b"\r", b""]))
+    data = draw(st.sampled_from([b"x", b"\r\n", b"\r\n0\r\n\r\n", b"1\r\n"])) * min(size, 5000)
+    written = b"%x" if draw(st.booleans()) else b"%X"
+    return b"0" * zeros + written % size + extension + line_end + data[: min(size, 5000)] + line_end
+
+
+@given(
+    st.lists(st.tuples(odd_chunks(), st.sampled_from([1, 1, 1, 3, 300])), max_size=6),
+    st.sampled_from([b"0\r\n\r\n", b"0\r\nT: x\r\n\r\n", b"0;e\r\nT: " + b"x" * 900 + b"\r\n\r\n", b"0\r\n\n", b""]),
+    st.lists(st.integers(0, 10_000), max_size=12),
+)
+def test_chunks_are_read_and_refused_alike_in_any_pieces(
+    chunks: list[tuple[bytes, int]], end: bytes, cuts: list[int]
+) -> None:
+    data = CHUNKED + b"".join(chunk * times for chunk, times in chunks) + end + GET
+    whole = parser()
+    requests = whole.feed(data)
+    for pieces in (split(data, cuts), [data[i : i + 1] for i in range(len(data))]):
+        pieced = parser()
+        assert feed_all(pieced, pieces) == requests
+        assert (whole.refusal and whole.refusal.status) == (pieced.refusal and pieced.refusal.status)
+        assert whole.phase == pieced.phase

@@ -1,5 +1,7 @@
 """Replies on the wire: read back by a parser of responses, and byte for byte where the bytes matter."""
 
+from collections.abc import Callable
+
 import httptools
 import pytest
 from hypothesis import given
@@ -10,6 +12,15 @@ from pushery.wire.replies import CONTINUE, ReplyEncoder
 
 NOON = 784111777
 """The date of RFC 9110 5.6.7: Sun, 06 Nov 1994 08:49:37 GMT."""
+
+
+GUARDS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+]
+"""What browsers are told in every reply."""
 
 
 class Response:
@@ -51,6 +62,10 @@ def test_a_json_reply_is_written_byte_for_byte(encoder: ReplyEncoder) -> None:
         b"HTTP/1.1 200 OK\r\n"
         b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
         b"Content-Type: application/json\r\n"
+        b"X-Content-Type-Options: nosniff\r\n"
+        b"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+        b"Referrer-Policy: no-referrer\r\n"
+        b"Cache-Control: no-store\r\n"
         b"Content-Length: 11\r\n"
         b"\r\n"
         b'{"ok":true}'
@@ -63,6 +78,7 @@ def test_the_headers_of_the_reply_come_after_the_common_ones(encoder: ReplyEncod
     assert response.headers == [
         ("Date", "Sun, 06 Nov 1994 08:49:37 GMT"),
         ("Content-Type", "text/plain; charset=utf-8"),
+        *GUARDS,
         ("Content-Length", "4"),
         ("X-A", "1"),
         ("X-A", "2"),
@@ -106,7 +122,7 @@ def test_an_empty_body_has_the_length_zero(encoder: ReplyEncoder) -> None:
 @pytest.mark.parametrize("status", [204, 304])
 def test_a_status_without_a_body_has_neither_type_nor_length(encoder: ReplyEncoder, status: int) -> None:
     response = Response(encoder.encode(Reply(status, headers=(("ETag", '"x"'),))))
-    assert [name for name, _ in response.headers] == ["Date", "ETag"]
+    assert response.headers[1:] == [*GUARDS, ("ETag", '"x"')]
     assert response.complete == 1
     assert response.keep_alive
 
@@ -117,6 +133,36 @@ def test_switching_protocols_says_what_the_reply_says_and_no_more(encoder: Reply
         assert encoder.encode(reply, keep_alive=keep_alive) == (
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
         )
+
+
+@pytest.mark.parametrize("name", [name for name, _ in GUARDS])
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper])
+def test_what_a_reply_says_itself_to_browsers_is_not_said_twice(
+    encoder: ReplyEncoder, name: str, spelt: Callable[[str], str]
+) -> None:
+    for status in (200, 204):
+        headers = Response(encoder.encode(Reply(status, headers=((spelt(name), "its own"), ("X-A", "1"))))).headers
+        assert [value for key, value in headers if key.lower() == name.lower()] == ["its own"]
+        assert [header for header in headers if header in GUARDS] == [guard for guard in GUARDS if guard[0] != name]
+    assert Response(encoder.encode(Reply(200))).headers[2:-1] == GUARDS
+
+
+def test_browsers_are_told_to_use_tls_only_where_that_is_set_and_the_request_came_by_tls() -> None:
+    hsts = b"\r\nStrict-Transport-Security: max-age=31536000\r\n"
+    encoder = ReplyEncoder(NOON, 31536000)
+    for reply in (Reply(200), Reply(204), Reply(200, headers=(("X-A", "1"),))):
+        assert hsts in encoder.encode(reply, secure=True)
+        assert b"Strict-Transport" not in encoder.encode(reply)
+        assert b"Strict-Transport" not in ReplyEncoder(NOON).encode(reply, secure=True)
+    own = encoder.encode(Reply(200, headers=(("Strict-Transport-Security", "max-age=1"),)), secure=True)
+    assert [value for name, value in Response(own).headers if name == "Strict-Transport-Security"] == ["max-age=1"]
+    assert b"Strict-Transport" not in encoder.encode(Reply(101), secure=True)
+
+
+def test_what_is_told_about_tls_is_what_was_last_set(encoder: ReplyEncoder) -> None:
+    for max_age in (0, 60, 0):
+        encoder.set_hsts(max_age)
+        assert (b"max-age=60\r\n" in encoder.encode(Reply(200), secure=True)) is (max_age == 60)
 
 
 def test_continue_is_an_interim_response() -> None:

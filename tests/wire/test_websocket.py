@@ -365,6 +365,68 @@ def test_a_large_message_fed_byte_by_byte_takes_linear_time() -> None:
     assert time.perf_counter() - began < 3  # 0.15 s is usual; quadratic takes 10 s
 
 
+def test_no_more_than_a_share_is_read_at_once_and_the_rest_is_pending() -> None:
+    reader = FrameReader(LIMIT)
+    assert reader.feed(text(b"Hello") * 5 + PING_A, 2) == [HELLO] * 2
+    assert (reader.pending, reader.held) == (True, len(text(b"Hello") * 5 + PING_A))
+    assert reader.feed(b"", 0) == []
+    assert reader.feed(PING_B, 0) == []
+    assert reader.feed(b"", 3) == [HELLO] * 3
+    assert reader.feed(b"", 2) == [Message(PING, b"a"), Message(PING, b"b")]
+    assert (reader.pending, reader.held) == (False, 0)
+    assert held(reader) == IDLE
+
+
+def test_no_more_messages_are_returned_than_are_asked_for_whatever_the_share() -> None:
+    reader = FrameReader(LIMIT)
+    wire = frame(TEXT) + frame(CONTINUATION) * 9 + frame(FIN, b"Hello") + PING_A * 2
+    assert [len(reader.feed(wire if turn == 0 else b"", 64, most)) for turn, most in enumerate((0, 1, 1, 5))] == [
+        0,
+        1,
+        1,
+        1,
+    ]
+    assert not reader.pending
+
+
+def test_frames_that_complete_no_message_have_their_share_too() -> None:
+    reader = FrameReader(LIMIT)
+    assert reader.feed(frame(TEXT) + frame(CONTINUATION) * 9 + frame(FIN, b"Hello"), 10) == []
+    assert reader.pending
+    assert reader.feed(b"", 10) == [HELLO]
+
+
+@pytest.mark.parametrize("first", [FIN | BINARY, FIN | RSV1 | BINARY])
+def test_large_messages_are_worth_many_small_ones(first: int) -> None:
+    payload = bytes(20 * KIB)
+    wire = frame(first, payload if first & RSV1 == 0 else deflate(payload))
+    reader = FrameReader(len(payload), deflate=True)
+    assert len(reader.feed(wire * 10, 64)) in (2, 4)
+    assert reader.pending
+
+
+def test_a_failure_comes_behind_the_messages_that_were_pending_before_it() -> None:
+    reader = FrameReader(LIMIT)
+    for taken, pending in ((1, True), (1, True), (0, False)):
+        wire = text(b"Hello") * 2 + frame(FIN | 0x3) + text(b"lost") if not reader.pending else b""
+        assert (len(reader.feed(wire, 1)), reader.pending) == (taken, pending)
+        assert (reader.failure is None) == pending
+    assert held(reader) == held_when_failed(codes.PROTOCOL_ERROR)
+
+
+def test_what_is_pending_is_not_copied_again_and_again() -> None:
+    wire = text(b"") * 40_000
+    reader = FrameReader(LIMIT)
+    reader.feed(wire, 1)
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            reader.feed(b"", 1)
+        assert tracemalloc.get_traced_memory()[1] < 10_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_compression_bomb_costs_no_more_than_the_limit() -> None:
     bomb = frame(0xC2, deflate(bytes(1000 * KIB)))
     reader = FrameReader(KIB, deflate=True)
@@ -606,6 +668,22 @@ def test_any_bytes_however_cut_give_the_same_without_an_exception_and_within_bou
             messages += reader.feed(chunk)
             assert held(reader) <= bound(LIMIT)
         assert verdict(reader, messages) == whole
+
+
+@given(anything, chunk_sizes, st.booleans(), st.lists(st.integers(0, 5), min_size=1, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_give_the_same_in_any_shares(wire: bytes, sizes: list[int], deflate: bool, shares: list[int]) -> None:
+    whole = read(wire, deflate=deflate)
+    reader, messages, share = FrameReader(LIMIT, deflate=deflate), [], itertools.cycle([*shares, 1])
+    for chunk in pieces(wire, sizes):
+        for piece in (chunk, b"", b""):
+            most = next(share)
+            taken = reader.feed(piece, most) if piece else reader.feed(piece, 3, most)
+            assert len(taken) <= most
+            messages += taken
+    while reader.pending:
+        messages += reader.feed(b"", next(share))
+    assert verdict(reader, messages) == whole
 
 
 def reference(wire: bytes) -> tuple[Verdict, int]:

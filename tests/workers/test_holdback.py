@@ -23,6 +23,13 @@ def notice(event: HookEvent, app_key: str = "k") -> Notice:
     return Notice(app_key, event, 7)
 
 
+def after_restart(*told: Place) -> HoldBack:
+    """With places that were told to be taken before it."""
+    held = HoldBack(HOLD_S, COUNT_S)
+    assert held.reconcile(told, 0) == []
+    return held
+
+
 @dataclass
 class Model:
     """Every place in words of one syllable: told taken or not, and when it was left."""
@@ -66,7 +73,7 @@ def departure(place: Place) -> HookEvent:
 def test_comings_and_goings_are_told_as_the_model_says(
     standing: set[Place], steps: list[tuple[Place, float, bool]]
 ) -> None:
-    held, model = HoldBack(HOLD_S, COUNT_S, standing), Model(set(standing), set(standing))
+    held, model = after_restart(*standing), Model(set(standing), set(standing))
     present: set[Place] = set()
     now = 0.0
     for place, pause_s, abandons in steps:
@@ -137,14 +144,14 @@ def test_what_is_due_comes_in_the_order_in_which_it_became_due() -> None:
 
 
 def test_members_are_told_to_be_gone_before_their_channel() -> None:
-    held = HoldBack(HOLD_S, COUNT_S, [Place("k", "a"), Place("k", "a", "u"), Place("k", "b")])
+    held = after_restart(Place("k", "a"), Place("k", "a", "u"), Place("k", "b"))
     told = held.abandon(5, 2) + held.abandon(5, 2)
     assert told == [Notice("k", event, 5) for event in (removed("a", "u"), vacated("a"), vacated("b"))]
     assert held.abandon(5, 2) == []
 
 
 def test_of_an_app_that_is_gone_nothing_is_told() -> None:
-    held = HoldBack(HOLD_S, COUNT_S, [Place("k", "c"), Place("other", "c")])
+    held = after_restart(Place("k", "c"), Place("other", "c"))
     held.take(notice(vacated("a")), 0.0)
     held.take(notice(count("a", 1)), 0.0)
     held.forget("k")
@@ -156,3 +163,34 @@ def test_without_a_time_to_hold_back_departures_are_told_at_once() -> None:
     held = HoldBack(0.0, 0.0)
     held.take(notice(vacated("a")), 1.0)
     assert held.due(1.0) == [notice(vacated("a"))]
+
+
+def test_departures_wait_as_long_as_they_are_not_asked_for() -> None:
+    held = HoldBack(HOLD_S, COUNT_S)
+    for event in (occupied("a"), vacated("a"), count("b", 1)):
+        held.take(notice(event), 0.0)
+    assert held.next_due(departures=False) == COUNT_S
+    assert held.due(10.0, departures=False) == [notice(count("b", 1))]
+    assert held.next_due(departures=False) is None
+    assert held.due(10.0) == [notice(vacated("a"))]
+
+
+def test_who_is_here_when_others_have_gone_is_not_waited_for_and_told_if_nobody_was() -> None:
+    held = HoldBack(HOLD_S, COUNT_S)
+    for event in (added("a", "u"), occupied("a"), occupied("b"), occupied("left"), vacated("left"), vacated("mine")):
+        held.take(notice(event), 0.0)
+    told = [Place("k", "b"), Place("k", "left"), Place("k", "elsewhere")]
+    assert held.reconcile(told, 7) == [notice(occupied("a")), notice(added("a", "u"))]
+    assert held.due(100.0) == [notice(vacated("mine"))]
+    assert sorted(held.abandon(7, 10), key=lambda left: left.event.channel or "") == [
+        notice(vacated("elsewhere")),
+        notice(vacated("left")),
+    ]
+    assert held.abandon(7, 10) == []
+
+
+def test_who_comes_back_after_the_others_have_gone_is_not_told_again() -> None:
+    held = HoldBack(HOLD_S, COUNT_S)
+    held.reconcile([Place("k", "a"), Place("k", "b")], 7)
+    assert held.take(notice(occupied("a")), 0.0) is None
+    assert held.abandon(7, 10) == [notice(vacated("b"))]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 import uvloop
 
+from pushery.app.activation import notify
 from pushery.app.application import Application, StartError
 from pushery.app.logs import LogOutput, configure_logs, open_log
 from pushery.app.system import settle_collector
@@ -50,8 +51,10 @@ async def _serve(
         pid=os.getpid(),
     )
     started(application)
+    notify(os.environ, "READY=1", f"MAINPID={os.getpid()}")
     await stopping.wait()
-    log.info("stopping", timeout_s=settings.shutdown_timeout)
+    notify(os.environ, "STOPPING=1")
+    log.info("stopping", timeout_s=application.settings.shutdown_timeout)
     await application.stop()
     log.info("stopped")
 

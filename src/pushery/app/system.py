@@ -3,7 +3,8 @@
 import gc
 import resource
 import socket
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from pushery.config import Address
 
@@ -28,20 +29,24 @@ def settle_collector() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
+class _Place(NamedTuple):
+    """Where a socket is bound. `both`: an IPv6 socket that takes IPv4 as well."""
+
+    family: int
+    host: str
+    port: int
+    both: bool = False
+
+
 def listening_sockets(address: Address) -> list[socket.socket]:
     """Sockets bound to `address`: one, or one for each address that a host name has. Raises OSError."""
-    if not address.host:
-        if socket.has_dualstack_ipv6():
-            return [_bind(socket.AF_INET6, ("::", address.port), both=True)]
-        return [_bind(socket.AF_INET, ("0.0.0.0", address.port))]  # noqa: S104  # what ":8001" asks for
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     bound: list[socket.socket] = []
     try:
-        for family, _, _, _, sockaddr in dict.fromkeys(found):
-            host, port = str(sockaddr[0]), int(sockaddr[1])
+        for place in _places(address):
+            port = place.port
             if bound and port == 0:
                 port = int(bound[0].getsockname()[1])  # the same free port for every address of the host
-            bound.append(_bind(family, (host, port)))
+            bound.append(_bind(place._replace(port=port)))
     except OSError:
         for listening in bound:
             listening.close()
@@ -49,13 +54,30 @@ def listening_sockets(address: Address) -> list[socket.socket]:
     return bound
 
 
-def _bind(family: int, address: tuple[str, int], *, both: bool = False) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
+def are_bound_to(sockets: Sequence[socket.socket], address: Address) -> bool:
+    """Whether these sockets are what `listening_sockets` would give, or may give for any free port. Raises OSError."""
+    bound = [(listening.family, *listening.getsockname()[:2]) for listening in sockets]
+    ports = {port for _, _, port in bound}
+    port = ports.pop() if not address.port and len(ports) == 1 else address.port
+    return sorted(bound) == sorted((place.family, place.host, port) for place in _places(address))
+
+
+def _places(address: Address) -> list[_Place]:
+    if not address.host:
+        if socket.has_dualstack_ipv6():
+            return [_Place(socket.AF_INET6, "::", address.port, both=True)]
+        return [_Place(socket.AF_INET, "0.0.0.0", address.port)]  # noqa: S104  # what ":8001" asks for
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return [_Place(family, str(name[0]), int(name[1])) for family, _, _, _, name in dict.fromkeys(found)]
+
+
+def _bind(place: _Place) -> socket.socket:
+    listening = socket.socket(place.family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
-        listening.bind(address)
+        if place.family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if place.both else 1)
+        listening.bind((place.host, place.port))
     except OSError:
         listening.close()
         raise

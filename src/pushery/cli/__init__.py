@@ -3,13 +3,18 @@
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Errors are one line each on standard error.
 """
 
+import os
 import sys
+from typing import Final
 
 from pushery.cli.commands import app
+
+_STANDARD_DESCRIPTORS: Final = 3
 
 
 def main() -> None:
     """Run the command line. Nothing that goes wrong shows a traceback."""
+    _hold_standard_descriptors()
     try:
         app(prog_name="pushery")
     except KeyboardInterrupt:
@@ -20,3 +25,12 @@ def main() -> None:
     except Exception as error:
         print(f"pushery: unexpected {type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _hold_standard_descriptors() -> None:
+    """Who started us may have closed some of them: then a database or a client would become "standard error"."""
+    for number in range(_STANDARD_DESCRIPTORS):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one

@@ -94,13 +94,14 @@ def _with_settings(app: App, patch: dict[str, object]) -> App:
 
 
 def _without_secrets(settings: AppSettings) -> AppSettings:
-    """The settings as anybody may see them: what webhooks are asked to prove themselves with is masked."""
+    """The settings as anybody may see them: what requests to webhooks and hooks prove themselves with is masked."""
     from pushery.workers.requests import shown  # takes longer to import than the other commands need
 
     hooks = [
         replace(hook, url=shown(hook.url), headers=dict.fromkeys(hook.headers, _MASK)) for hook in settings.webhooks
     ]
-    return replace(settings, webhooks=tuple(hooks))
+    asked = settings.connect_hook
+    return replace(settings, webhooks=tuple(hooks), connect_hook=shown(asked) if asked else "")
 
 
 def _echo_setting(settings: AppSettings, name: str) -> None:

@@ -1,24 +1,29 @@
 """What `pushery app set` is given, as values: "max_batch=20", "webhooks=https://example.com/hook", "max_batch=".
 
-Finds out what kind of value a text is meant to be; whether a setting may have it says `core.appchanges`.
+Finds out what kind of value a text is meant to be; whether a setting may have it says `core.appchanges`. Keys, which
+are too long to be typed, are read from files: "token_keys=@public.pem".
 """
 
 import math
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import fields
 
 from pushery.core.appchanges import SETTING_NAMES, SettingsError, unknown_setting
-from pushery.core.appsettings import AppSettings, Webhook
+from pushery.core.appsettings import MAX_KEY_TEXT, AppSettings, Webhook
 
 _DEFAULTS: Final[Mapping[str, Any]] = {field.name: field.default for field in fields(AppSettings)}
 _WORDS: Final = {
     **dict.fromkeys(("true", "on", "yes", "1"), True),
     **dict.fromkeys(("false", "off", "no", "0"), False),
 }
+_SIMPLE: Final = re.compile(r"[^\s,{]*")
+"""What may stand in a list with commas. Keys are in PEM or JSON, which is longer than that."""
+
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -55,9 +60,9 @@ def value_text(value: object) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, tuple):
-        if all(isinstance(item, str) for item in value):
+        if all(isinstance(item, str) and _SIMPLE.fullmatch(item) for item in value):
             return ",".join(value)
-        if all(item == Webhook(url=item.url) and "," not in item.url for item in value):
+        if all(isinstance(item, Webhook) and item == Webhook(url=item.url) and "," not in item.url for item in value):
             return ",".join(item.url for item in value)
         return msgspec.json.encode(value).decode()
     return str(value)
@@ -75,9 +80,34 @@ def _parse(name: str, text: str) -> object:
         return int(text)
     if isinstance(default, float):
         return _parse_number(text)
+    if isinstance(default, str):
+        return text
+    if name == "token_keys":
+        return _parse_keys(text)
     is_json = text.lstrip().startswith("[")
     items = _parse_list(text) if is_json else [item.strip() for item in text.split(",")]
     return [{"url": item} if isinstance(item, str) else item for item in items] if name == "webhooks" else items
+
+
+def _parse_keys(text: str) -> list[Any]:
+    """Keys in a JSON array, the text of one, or the names of files with keys, each behind an "@"."""
+    if text.lstrip().startswith("["):
+        return _parse_list(text)
+    if not text.startswith("@"):
+        return [text]
+    return [_read_key(name.strip()) for name in text.split(",")]
+
+
+def _read_key(name: str) -> str:
+    if not name.startswith("@"):
+        raise ValueError(f"{name!r} has no @ before it, as the names of files have")
+    try:
+        with Path(name[1:]).open(encoding="ascii") as file:
+            return file.read(MAX_KEY_TEXT + 1)
+    except OSError as error:
+        raise ValueError(f"{name[1:]} cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        raise ValueError(f"{name[1:]} is neither PEM nor JSON") from None
 
 
 def _parse_number(text: str) -> float:

@@ -35,7 +35,7 @@ def push(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Push a message to all clients of an app, or to those whose tag a pattern matches."""
-    base = _base_url(url, config)
+    base = _base_url(url, config, backend=True)
     text = _utf8("the message", _read_stdin() if content == "-" else content)
     fields = {"content": text, "user_tag": _utf8("the pattern", tag)}
     auth = _utf8("--auth", auth) or _super_admin(config)
@@ -65,7 +65,7 @@ def listen(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Connect as a client and print each message as it comes, one a line."""
-    base = _base_url(url, config)
+    base = _base_url(url, config, backend=False)
     tag = quote(_utf8("the tag", user_tag), safe="")
     address = f"ws{base.removeprefix('http')}/ws/{quote(app_key, safe='')}/{tag}"
     context = _tls(insecure) if address.startswith("wss:") else None
@@ -91,8 +91,9 @@ def listen(
         fail(f"cannot connect to {address}: {error}")
 
 
-def _base_url(url: str, config: Path) -> str:
-    """`url` without a trailing slash, or else where the configured server listens on this machine."""
+def _base_url(url: str, config: Path, *, backend: bool) -> str:
+    """`url` without a trailing slash, or else where the configured server listens on this machine, for backends or for
+    clients."""
     if url:
         try:
             parts = urlsplit(url)
@@ -103,7 +104,8 @@ def _base_url(url: str, config: Path) -> str:
             fail(f"--url takes http://host:port or https://host:port, not {url!r}", code=MISUSED)
         return url.rstrip("/")
     settings = load_or_fail(config, {}) if config.exists() else Settings()
-    host, port = settings.address.host, settings.address.port
+    address = (settings.admin_address if backend else None) or settings.address
+    host, port = address.host, address.port
     if port == 0:
         fail("the configuration lets the server take any port: name the server with --url", code=MISUSED)
     if host in ("", "0.0.0.0", "::"):  # noqa: S104  # where it listens on all, we ask this machine

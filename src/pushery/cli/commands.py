@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,12 @@ import pushery
 from pushery.cli.apps import apps
 from pushery.cli.client import listen, push
 from pushery.cli.hooks import hooks
-from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_and_check, takes_settings
+from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_and_check, say, takes_settings
 from pushery.config import load, render_default_config
 
 if TYPE_CHECKING:
     from pushery.app import Application
+    from pushery.config import Address
 
 app = typer.Typer(
     help="Pushery, a realtime push server: clients connect by WebSocket, backends push over HTTP.",
@@ -46,18 +46,23 @@ def start(config: Path, flags: dict[str, object]) -> None:
 
 def _say_where(application: "Application", config: Path) -> None:
     settings = application.settings
-    host, port = settings.address.host or "localhost", application.port
-    host = f"[{host}]" if ":" in host else host
     secure = "s" if settings.tls_certificate else ""
-    typer.echo(
-        f"Pushery {pushery.__version__} listens on http{secure}://{host}:{port}\n"
-        f"  clients   ws{secure}://{host}:{port}/ws/APP_KEY/USER_TAG\n"
-        f"  Pusher    ws{secure}://{host}:{port}/app/APP_KEY   backends: /apps/APP_ID/...\n"
-        f"  API       http{secure}://{host}:{port}/api/...   admin '{settings.auth_account}', password in {config}\n"
-        f"  metrics   http{secure}://{host}:{port}/metrics\n"
+    front = back = _reached_at(settings.address, application.port)
+    if settings.admin_address is not None and application.admin_port is not None:
+        back = _reached_at(settings.admin_address, application.admin_port)
+    say(
+        f"Pushery {pushery.__version__} listens on http{secure}://{front}\n"
+        f"  clients   ws{secure}://{front}/ws/APP_KEY/USER_TAG   Pusher: ws{secure}://{front}/app/APP_KEY\n"
+        f"  backends  http{secure}://{back}/api/...   Pusher: http{secure}://{back}/apps/APP_ID/...\n"
+        f"  admin     '{settings.auth_account}', password in {config}\n"
+        f"  metrics   http{secure}://{back}/metrics\n"
         f"  registry  {settings.sqldir}"
     )
-    sys.stdout.flush()
+
+
+def _reached_at(address: "Address", port: int) -> str:
+    host = address.host or "localhost"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @app.command()

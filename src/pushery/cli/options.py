@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -23,8 +24,17 @@ Config = Annotated[
 def fail(*messages: str, code: int = FAILED) -> NoReturn:
     """End the command: each message is a line on standard error."""
     for message in messages:
-        typer.echo(f"pushery: {message}", err=True)
+        say(f"pushery: {message}", err=True)
     raise typer.Exit(code)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print for whoever reads it. Nobody does, or the disk it goes to is full: that changes nothing else."""
+    try:
+        typer.echo(text, err=err)  # which flushes
+    except OSError:
+        # What is stuck in the stream's buffer would fail again at the exit, and change the exit code.
+        setattr(sys, "stderr" if err else "stdout", None)
 
 
 def load_or_fail(config: Path, flags: dict[str, object]) -> Settings:
@@ -46,7 +56,7 @@ def load_and_check(config: Path, flags: dict[str, object]) -> Settings:
     if problems:
         fail(*problems, code=MISUSED)
     for warning in check_warnings(settings, config):
-        typer.echo(f"pushery: warning: {warning}", err=True)
+        say(f"pushery: warning: {warning}", err=True)
     return settings
 
 

@@ -39,6 +39,10 @@ def check_warnings(settings: Settings, config: Path | None) -> list[str]:
     key = settings.tls_key
     if key and _readable_by_others(Path(key)):
         warnings.append(f"tls_key: everybody on this machine can read {key} (mend it with: chmod 600 {key})")
+    everybody = [network for network in settings.trusted_networks if network.prefixlen == 0]
+    warnings += [f"trusted_proxies: {network} is everybody: anybody can pass for any client" for network in everybody]
+    if settings.hsts_max_age and not settings.tls_certificate and not settings.trusted_proxies:
+        warnings.append("hsts_max_age: no request can come by TLS without tls_certificate or trusted_proxies")
     return warnings
 
 

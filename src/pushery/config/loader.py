@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pushery.config import jsonc
+from pushery.config.address import Address, parse_listen
 from pushery.config.declaration import ENVIRONMENT_PREFIX, Setting
 from pushery.config.kinds import json_type
 from pushery.config.settings import SETTINGS, Settings
@@ -26,6 +27,13 @@ _NOT_OURS: Final = re.compile(
     r"PUSHERY_(CONFIG|TEST_.*|NAME|SERVICE_(HOST|PORT.*)|PORT(_[0-9]+_(TCP|UDP).*)?)", re.DOTALL
 )
 _LONGEST_QUOTE: Final = 60
+
+_NEEDS: Final = (
+    ("tls_certificate", "tls_key", "set both for TLS, or none"),
+    ("tls_key", "tls_certificate", "set both for TLS, or none"),
+    ("proxy_protocol", "trusted_proxies", "name the proxies that send it"),
+)
+"""Settings that mean nothing without another one, and why."""
 
 
 class ConfigError(Exception):
@@ -81,6 +89,7 @@ def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, obje
             problems.append(f"{given.where}: {given.name}: {error}")
     if file is not None:  # else what seems to be missing may well stand in it
         problems += _missing(values, places, path)
+        problems += _combinations(values, places)
     if problems:
         raise ConfigError(problems, Settings(**values))
     return Settings(**values)
@@ -165,6 +174,23 @@ def _missing(values: Mapping[str, Any], places: Mapping[str, str], path: Path | 
                 if path
                 else (f"{setting.name} is missing: set {ways}")
             )
-    for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+
+
+def _combinations(values: Mapping[str, Any], places: Mapping[str, str]) -> Iterable[str]:
+    """Problems of settings that are right one by one and not together; one that is wrong has its problem already."""
+    for one, other, why in _NEEDS:
         if values.get(one) and not values.get(other, other in places):
-            yield f"{places[one]}: {one} needs {other}: set both for TLS, or none"
+            yield f"{places[one]}: {one} needs {other}: {why}"
+    if values.get("proxy_protocol") and values.get("tls_certificate"):
+        yield (
+            f"{places['proxy_protocol']}: proxy_protocol and tls_certificate exclude each other: "
+            "let the proxy end TLS, or take one of them out"
+        )
+    admin = values.get("admin_listen")
+    if admin and _same_door(parse_listen(admin), parse_listen(values.get("listen", Settings().listen))):
+        yield f"{places['admin_listen']}: admin_listen has to be another address than listen: take another port"
+
+
+def _same_door(one: Address, other: Address) -> bool:
+    """Whether who connects to the one may get the other: with `reuse_port`, the system would not mind."""
+    return 0 != one.port == other.port and (one.host == other.host or not (one.host and other.host))

@@ -76,8 +76,8 @@ class Settings:
     )] = ""
 
     reuse_port: Annotated[bool, Switch(), About(
-        "Whether a second server may listen on the same address (SO_REUSEPORT): start the new one, then stop the old "
-        "one, and no connection is refused meanwhile.",
+        "Whether a second server may take over the addresses of this one: start the new one, then stop the old one, "
+        "and no connection is refused meanwhile.",
         origin="ours: a port that is taken is a mistake, until said otherwise",
     )] = False
 
@@ -136,8 +136,8 @@ class Settings:
     )] = "x-forwarded-for"
 
     proxy_protocol: Annotated[bool, Switch(), About(
-        "Whether connections from trusted proxies begin with the PROXY protocol (version 1 or 2), which tells who is "
-        "connected. Not together with TLS here.",
+        "Whether connections from trusted proxies to `listen` begin with the PROXY protocol (version 1 or 2), which "
+        "tells who is connected. Not together with TLS here.",
         origin="ours: off until the proxy is set up for it",
     )] = False
 
@@ -244,7 +244,7 @@ class Settings:
     )] = 5.0
 
     connect_hook_concurrency: Annotated[int, Count(1, 10_000), About(
-        "How many requests to connect hooks may be under way at a time; further clients wait.",
+        "How many requests to the connect hook of one app may be under way at a time; further clients wait.",
         origin="ours: a hook that hangs holds up only its own clients",
     )] = 200
 

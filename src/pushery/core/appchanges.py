@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from pushery.core.apps import MAX_NAME, App, KeyPair
 from pushery.core.appsettings import HOOK_EVENTS, AppSettings, Webhook
 from pushery.core.exchange import Refusal
+from pushery.core.tokenkeys import token_key_problems
 
 MAX_KEYS: Final = 5
 """Valid keys of one app. Two are enough to rotate; more are for backends that follow at their own pace."""
@@ -72,6 +73,9 @@ def unknown_setting(name: str) -> str:
 def problems_of(settings: AppSettings) -> list[str]:
     """What is wrong with settings although their types and limits are kept; empty when nothing is."""
     problems = [f"allowed_origins: {problem}" for problem in map(_origin_problem, settings.allowed_origins) if problem]
+    problems += token_key_problems(settings.token_keys)
+    if settings.connect_hook and not is_web_url(settings.connect_hook):
+        problems.append(f"connect_hook: {settings.connect_hook!r} is not an http or https URL with a host")
     for number, webhook in enumerate(settings.webhooks):
         problems += (f"webhooks[{number}]: {problem}" for problem in _webhook_problems(webhook))
     return problems
@@ -124,7 +128,7 @@ def _origin_problem(origin: str) -> str | None:
 
 
 def _webhook_problems(webhook: Webhook) -> Iterator[str]:
-    if not _is_web_url(webhook.url):
+    if not is_web_url(webhook.url):
         yield f"{webhook.url!r} is not an http or https URL with a host"
     for event in webhook.events:
         if event not in HOOK_EVENTS:
@@ -138,7 +142,8 @@ def _webhook_problems(webhook: Webhook) -> Iterator[str]:
             yield f"the value of the header {name!r} has characters that cannot be sent"
 
 
-def _is_web_url(url: str) -> bool:
+def is_web_url(url: str) -> bool:
+    """Whether requests can be sent to this URL."""
     if not (url.isascii() and url.isprintable()) or " " in url:
         return False
     try:

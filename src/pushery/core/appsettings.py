@@ -22,13 +22,20 @@ HOOK_EVENTS: Final = (
 )
 """What a webhook can tell: seven as in the Pusher protocol (section 13), and two of ours."""
 
+MAX_KEY_TEXTS: Final = 16
+MAX_KEY_TEXT: Final = 16 * 1024
+"""Characters of a text with public keys: a key set of sixteen large RSA keys has less."""
+
+MAX_URL: Final = 2000
+"""Characters of a URL."""
+
 _Name = Annotated[str, Meta(max_length=200)]
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where an app's backend wants to be told what happens, and about what."""
 
-    url: Annotated[str, Meta(max_length=2000, description="An http or https URL that takes POST requests.")]
+    url: Annotated[str, Meta(max_length=MAX_URL, description="An http or https URL that takes POST requests.")]
     events: Annotated[
         tuple[str, ...],
         Meta(
@@ -85,10 +92,33 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         tuple[_Name, ...],
         Meta(
             max_length=100,
-            description="Hosts of pages that may open Pusher sockets, `*` for any part; empty allows all. A client "
-            "that names no origin is not a page, and is let in.",
+            description="Hosts of pages that may open sockets, `*` for any part; empty allows all. A client that "
+            "names no origin is not a page, and is let in.",
         ),
     ] = ()
+    require_token: Annotated[
+        bool, Meta(description="Refuse clients without a valid connect token that expires some time.")
+    ] = False
+    token_keys: Annotated[
+        tuple[Annotated[str, Meta(max_length=MAX_KEY_TEXT)], ...],
+        Meta(
+            max_length=MAX_KEY_TEXTS,
+            description="Public keys that connect tokens may be signed with, as PEM or as a JSON Web Key Set each; "
+            "the app's secrets always may be.",
+        ),
+    ] = ()
+    token_issuer: Annotated[_Name, Meta(description="The `iss` that connect tokens must have; empty: any.")] = ""
+    token_audience: Annotated[
+        _Name, Meta(description="The `aud` that connect tokens must have; empty: none, or a key of the app.")
+    ] = ""
+    connect_hook: Annotated[
+        str,
+        Meta(
+            max_length=MAX_URL,
+            description="An http or https URL that is asked for each GoPusher client, with its `token`, and answers "
+            "with the tag that it may have; empty: nobody is asked.",
+        ),
+    ] = ""
 
     webhooks: Annotated[tuple[Webhook, ...], Meta(max_length=20, description="Where to tell what happens.")] = ()
     batch_webhooks: Annotated[bool, Meta(description="Send several events in one request when they queue up.")] = False

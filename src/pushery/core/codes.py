@@ -39,7 +39,9 @@ UNAUTHORIZED: Final = Close(4009, "connection is unauthorized", "Do not reconnec
 NOT_IN_TIME: Final = Close(4009, "Connection not authorized within timeout", "Sign in, or subscribe with a signature.")
 TERMINATED: Final = Close(4009, "You got disconnected by the app.", "Sign in again, if the app lets it.")
 MALFORMED: Final = Close(4010, "too many malformed messages", "Mend the client: each was answered with an error.")
+TOKEN_EXPIRED: Final = Close(4011, "connect token expired", "Get a new token, and connect with that.")
 SLOW_CLIENT: Final = Close(4101, "too slow: outbox full", "Reconnect after a pause, and read faster.")
+OVERLOADED: Final = Close(4100, "over capacity", "Reconnect after a pause: too much waited in the server.")
 RESTARTING: Final = Close(4100, "server is restarting", "Reconnect after a second.")
 PONG_MISSING: Final = Close(4201, "pong reply not received", "Reconnect at once.")
 
@@ -65,7 +67,9 @@ CLOSES: Final = (
     NOT_IN_TIME,
     TERMINATED,
     MALFORMED,
+    TOKEN_EXPIRED,
     SLOW_CLIENT,
+    OVERLOADED,
     RESTARTING,
     PONG_MISSING,
 )

@@ -5,7 +5,7 @@ outcome into the reply. A session answers what happens on its socket with `Socke
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -32,11 +32,15 @@ class Once(msgspec.Struct, frozen=True):
 
 
 class Publish(msgspec.Struct, frozen=True):
-    """Deliver; the outcome is the number of sockets it was handed to, or why the pattern is not one."""
+    """Deliver; the outcome is the number of sockets it was handed to, or why the pattern is not one.
+
+    `too_fast` answers, with the limit in a second, when more is published than may be.
+    """
 
     publication: Publication
     answer: Callable[[int], Reply]
     bad_pattern: Callable[[PatternError], Reply]
+    too_fast: Callable[[int], Reply]
     once: Once | None = None
 
 
@@ -86,7 +90,7 @@ class PublishEvent(msgspec.Struct, frozen=True):
     """Deliver events to channels, in order; `answer` looks at the app's crowd right after.
 
     The outcome is the number of sockets that each was handed to. `bad_pattern` says why a pattern is not one: then
-    nothing has been delivered. `too_fast` answers, with the app's limit, when it publishes more than it may.
+    nothing has been delivered. `too_fast` answers, with the limit in a second, when more is published than may be.
     """
 
     app_key: str
@@ -119,6 +123,8 @@ class Enter(msgspec.Struct, frozen=True):
     socket_id: str
     greeting: bytes
     """The text it gets once it is in."""
+    proven: bool = False
+    """Whether it has said who it is, so that it need not prove that within `authorization_timeout`."""
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -162,7 +168,14 @@ class CloseSocket(msgspec.Struct, frozen=True):
     close: Close
 
 
-SocketEffect: TypeAlias = JoinTag | Enter | Send | Subscribe | Unsubscribe | Relay | SignIn | CloseSocket
+class CloseLater(msgspec.Struct, frozen=True):
+    """Say goodbye to this socket in so many seconds, unless it has left by then; not when it was not let in."""
+
+    after_s: float
+    close: Close
+
+
+SocketEffect: TypeAlias = JoinTag | Enter | Send | Subscribe | Unsubscribe | Relay | SignIn | CloseSocket | CloseLater
 
 
 class Session(Protocol):
@@ -187,6 +200,19 @@ class OpenSocket(msgspec.Struct, frozen=True):
     session: Session
 
 
+class AskHook(msgspec.Struct, frozen=True):
+    """Ask an app's backend, at `url`, whether whoever sends `token` may have the tag: the socket follows from that.
+
+    `answer` may raise `Refusal`: what was so when it was asked need not be so any more.
+    """
+
+    app_key: str
+    url: str
+    token: str
+    tag: str
+    answer: Callable[[bool], OpenSocket]
+
+
 SessionName: TypeAlias = tuple[str, str, str]
 """What a client without a socket calls its session: the app's key, and two names that the client has made up."""
 
@@ -206,19 +232,21 @@ class OpenStream(msgspec.Struct, frozen=True):
 class Submit(msgspec.Struct, frozen=True):
     """What the client of a session sends; the outcome is whether there is a session of this name.
 
-    `malformed` answers, with the reason, when `body` does not hold messages.
+    `malformed` answers, with the reason, when `body` does not hold messages; `too_fast`, with the limit in a second,
+    when they are too many.
     """
 
     name: SessionName
     body: bytes
     answer: Callable[[bool], Reply]
     malformed: Callable[[str], Reply]
+    too_fast: Callable[[int], Reply]
 
 
 Effect: TypeAlias = (
     Publish | PublishEvent | RegisterApp | UnregisterApp | ChangeApp | ListApps | Inspect | TerminateUser
 )
-Outcome: TypeAlias = Reply | Effect | OpenSocket | OpenStream | Submit
+Outcome: TypeAlias = Reply | Effect | OpenSocket | OpenStream | AskHook | Submit
 Handler: TypeAlias = Callable[[Request, Mapping[str, str]], Outcome]
 
 
@@ -227,6 +255,7 @@ class Route(msgspec.Struct, frozen=True):
     takes one or more, slashes included.
 
     `handle` may raise `Refusal`. `summary` is one line for the docs. `prefixed` lets any segments stand before `path`.
+    `door` says where it is found, if clients and backends have an address each.
     """
 
     method: str
@@ -234,3 +263,4 @@ class Route(msgspec.Struct, frozen=True):
     handle: Handler
     summary: str
     prefixed: bool = False
+    door: Literal["clients", "backends", "both"] = "backends"

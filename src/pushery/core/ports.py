@@ -94,3 +94,13 @@ class Hooks(Protocol):
 
     def happened(self, app: App, event: HookEvent) -> None:
         """Take an event of an app that has webhooks. Returns at once and never raises: it stands on the hot path."""
+
+
+class ConnectHooks(Protocol):
+    """Asks the backends of apps who may connect. What holds up one app's backend holds up that app's clients only."""
+
+    async def admits(self, app_key: str, url: str, token: str, tag: str) -> bool:
+        """Whether the backend at `url` says that `tag` is what belongs to `token`. Takes a bounded time; never raises.
+
+        Cancelled, it asks no more.
+        """

@@ -57,7 +57,7 @@ class ChannelDesk:
             return
         crowd.sockets[effect.socket_id] = peer
         peer.place = ChannelPlace(app.key, crowd, effect.socket_id, self._clock.wall_ms())
-        if settings.authorized_connections:
+        if settings.authorized_connections and not effect.proven:
             loop = asyncio.get_running_loop()
             crowd.unproven[peer] = loop.call_later(settings.authorization_timeout, peer.close, codes.NOT_IN_TIME)
         peer.send(effect.greeting)

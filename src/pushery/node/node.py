@@ -16,6 +16,7 @@ from pushery.core.apps import AppDraft
 from pushery.core.codes import Close
 from pushery.core.effects import (
     ChangeApp,
+    CloseLater,
     CloseSocket,
     Effect,
     Enter,
@@ -52,10 +53,12 @@ from pushery.core.publications import (
     decode_envelope,
     encode_envelope,
 )
+from pushery.core.rates import TokenBucket
 from pushery.core.stats import Stats
 from pushery.core.voice import Voice
 from pushery.node.channels import ChannelDesk
 from pushery.node.delivery import Delivery, Total, sum_of
+from pushery.node.passing import Passing
 from pushery.node.peers import Peer, TagPlace
 from pushery.node.registry import Registry
 from pushery.wire.websocket import TEXT, encode_frame
@@ -80,6 +83,9 @@ class Node:
     ) -> None:
         self.registry = registry
         self.hub = hub
+        self.publishes_per_second = 0
+        """How many publishes of all apps together are taken; 0: any number."""
+        self._rate = TokenBucket()
         self.stats = stats
         self._bus = bus
         self._clock = clock
@@ -91,6 +97,7 @@ class Node:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         """Work that nobody waits for; the event loop itself would let it be collected."""
+        self._passing = Passing()
         bus.attach(self._receive)
         self._actions: dict[type, Callable[..., Reply | Awaitable[Reply]]] = {
             Publish: self._publish,
@@ -111,12 +118,17 @@ class Node:
             Relay: self._relay,
             SignIn: self._channels.sign_in,
             CloseSocket: _close,
+            CloseLater: self._passing.close_later,
         }
 
     def perform(self, effect: Effect) -> Reply | Awaitable[Reply]:
         """Do what a dialect's route asked for. The awaitable may raise StorageError."""
-        if isinstance(effect, Publish | PublishEvent) and effect.once is not None:
-            return self._perform_once(effect, effect.once)
+        if isinstance(effect, Publish | PublishEvent):
+            limit = self.publishes_per_second
+            if limit and not self._rate.take(1, limit, self._clock.monotonic()):
+                return self._refuse_publish(effect, limit)
+            if effect.once is not None:
+                return self._perform_once(effect, effect.once)
         return self._actions[type(effect)](effect)
 
     def apply(self, peer: Peer, effects: Iterable[SocketEffect]) -> None:
@@ -142,6 +154,8 @@ class Node:
         place = peer.place
         if place is None:
             return
+        if self._passing.timers:
+            self._passing.left(peer)
         place.settle(peer)  # what it writes may still swap the peer's entry, which has to reach every audience
         peer.place = None
         if isinstance(place, TagPlace):
@@ -156,21 +170,29 @@ class Node:
 
     async def watch_registry(self, every_s: float) -> None:
         """Follow what other processes do to the registry (the command line's `app add` and `app remove`), for ever."""
+        readable = True
         while True:
             await asyncio.sleep(every_s)
             try:
                 removed = await self.registry.refresh()
-            except StorageError as error:
-                log.warning("registry_unreadable", error=str(error))
+            except Exception as error:
+                if readable:  # said once, not every second
+                    readable = False
+                    log.warning("registry_unreadable", error=str(error), exc_info=not isinstance(error, StorageError))
                 continue
-            except Exception:
-                log.exception("registry_unreadable")
-                continue
+            if not readable:
+                readable = True
+                log.info("registry_readable")
             for key in removed:
                 self._close_app(key)
 
     def _publish(self, effect: Publish) -> Reply | Awaitable[Reply]:
         started = self._clock.monotonic()
+        app_key = effect.publication.app_key
+        app = self.registry.apps.get(app_key)
+        limit = 0 if app is None else app.settings.events_per_second
+        if limit and not self.hub.crowd(app_key).bucket.take(1, limit, started):
+            return self._refuse_publish(effect, limit)
         try:
             delivered = self.publish(effect.publication)
         except PatternError as error:
@@ -186,7 +208,7 @@ class Node:
         crowd = self.hub.look(effect.app_key) if app is None else self.hub.crowd(effect.app_key)
         limit = 0 if app is None else app.settings.events_per_second
         if limit and not crowd.bucket.take(len(effect.events), limit, started):
-            return effect.too_fast(limit)
+            return self._refuse_publish(effect, limit)
         totals: list[list[Total]] = []
         if app is not None:
             try:
@@ -216,6 +238,10 @@ class Node:
                 count += total
             counts.append(count)
         return answer(counts)
+
+    def _refuse_publish(self, effect: Publish | PublishEvent, limit: int) -> Reply:
+        self.stats.errors["too_fast"] += 1
+        return effect.too_fast(limit)
 
     def _perform_once(self, effect: Publish | PublishEvent, once: Once) -> Reply | Awaitable[Reply]:
         """Do it, or give the answer that it got when it was done."""

@@ -16,10 +16,12 @@ from pushery.core.codes import Close
 from pushery.core.effects import OpenStream, Session, SessionName, Submit
 from pushery.core.exchange import Refusal, Reply
 from pushery.core.outbox import Outbox
+from pushery.core.rates import TokenBucket
 from pushery.core.wheel import NEVER
 from pushery.node import Place
+from pushery.server.admission import RETRY_FULL_S
 from pushery.server.receivers import PollReceiver, Receiver
-from pushery.server.shared import Connection, Shared
+from pushery.server.shared import Connection, Shared, stopping
 from pushery.wire.websocket import TEXT, encode_frame, payload_of, split_frames
 from pushery.wire.xhr import CLIENT_BUFFER, HEARTBEAT, OPEN, close_line, messages_line, messages_of
 
@@ -59,21 +61,25 @@ class HttpPeer(Connection):
         "_name",
         "_outbox",
         "_pinged",
+        "_rate",
         "_receiver",
         "_scheduled",
         "_session",
         "_shared",
+        "_source",
         "entry",
         "is_new",
         "place",
         "wheel_slot",
     )
 
-    def __init__(self, shared: Shared, name: SessionName, session: Session) -> None:
+    def __init__(self, shared: Shared, name: SessionName, session: Session, source: str) -> None:
         self._shared = shared
+        self._source = source
+        """What `Admission` has called where it comes from."""
         self._name = name
         self._session = session
-        self._outbox = Outbox(shared.outbox_limit, self._overflow)
+        self._outbox = Outbox(shared.outbox_limit, self._overflow, shared.backlog)
         self.entry: Write = self._put
         self.place: Place | None = None
         self._receiver: Receiver | None = None
@@ -91,6 +97,7 @@ class HttpPeer(Connection):
         """When it got a heartbeat that it has not answered; None when there is none."""
         self._closing: Close | None = None
         """What is still to be said at the end; nothing more is taken in or handed out."""
+        self._rate = TokenBucket()
         self.wheel_slot = NEVER
 
     def listen(self, receiver: Receiver) -> None:
@@ -120,6 +127,10 @@ class HttpPeer(Connection):
             shared.node.apply(self, self._session.opened())
         except Exception:
             self._give_up()
+
+    def may_send(self, count: int, rate: int) -> bool:
+        """Whether the client may send so many messages now, at `rate` a second."""
+        return self._rate.take(count, rate, self._shared.loop.time())
 
     def take(self, messages: list[str]) -> None:
         """What the client sends. Nothing at all is a heartbeat: the answer to ours, or to be answered."""
@@ -271,7 +282,7 @@ class HttpPeer(Connection):
             return
         self._shared.stats.slow_clients += 1
         log.info("slow_client_closed", outbox_limit=self._shared.outbox_limit)
-        self._outbox = Outbox(self._shared.outbox_limit, _drop)
+        self._outbox = Outbox(self._shared.outbox_limit, _drop, self._shared.backlog)
         self.close(codes.SLOW_CLIENT)
 
     def due(self) -> None:
@@ -326,11 +337,12 @@ class HttpPeer(Connection):
         if shared.sessions.pop(self._name, None) is None:
             return
         shared.stats.connections -= 1
+        shared.admission.left(self._source)
         if shared.verbose:
             log.debug("session_closed", connections=shared.stats.connections)
         self._closing = self._closing or codes.NORMAL
         self.entry = _drop
-        self._outbox = Outbox(0, _drop)
+        self._outbox.discard()
 
 
 def _line(pieces: list[bytes]) -> bytes:
@@ -338,17 +350,22 @@ def _line(pieces: list[bytes]) -> bytes:
     return messages_line([str(payload_of(frame), "utf-8", "replace") for frame in frames])
 
 
-def peer_for(shared: Shared, outcome: OpenStream) -> HttpPeer:
-    """The session that is asked for, or a new one. Raises Refusal."""
+def peer_for(shared: Shared, outcome: OpenStream, client: str) -> HttpPeer:
+    """The session that is asked for, or a new one for the client at "ip:port". Raises Refusal."""
     peer = shared.sessions.get(outcome.name)
     if peer is not None:
         return peer
-    if shared.draining:
-        raise Refusal(503, "stopping", "The server is stopping: connect again in a moment.", headers=outcome.headers)
-    if len(shared.sessions) >= MAX_SESSIONS:
-        message = f"There are {MAX_SESSIONS} sessions without a socket, and no room for more: try again later."
-        raise Refusal(503, "too_many_sessions", message, headers=outcome.headers)
-    return HttpPeer(shared, outcome.name, outcome.session())
+    try:
+        if shared.draining:
+            raise stopping()
+        if len(shared.sessions) >= MAX_SESSIONS:
+            message = f"There are {MAX_SESSIONS} sessions without a socket, and no room for more: try again later."
+            raise Refusal(503, "too_many_sessions", message, headers=(("Retry-After", str(RETRY_FULL_S)),))
+        source = shared.admission.admit(client)
+    except Refusal as refusal:
+        refusal.headers += outcome.headers  # or a page could not read why
+        raise
+    return HttpPeer(shared, outcome.name, outcome.session(), source)
 
 
 def submit(shared: Shared, outcome: Submit) -> Reply:
@@ -359,5 +376,9 @@ def submit(shared: Shared, outcome: Submit) -> Reply:
         return outcome.malformed(str(error))
     peer = shared.sessions.get(outcome.name)
     if peer is not None:
+        rate = shared.limits.client_messages_per_second
+        if rate and not peer.may_send(len(messages), rate):
+            shared.stats.errors["too_fast"] += 1
+            return outcome.too_fast(rate)
         peer.take(messages)
     return outcome.answer(peer is not None)

@@ -11,16 +11,15 @@ from typing import Final, cast
 
 import structlog
 
-from pushery.core.effects import OpenSocket, OpenStream, Outcome, Session, Submit
+from pushery.core.effects import AskHook, OpenSocket, OpenStream, Session
 from pushery.core.exchange import Refusal, Reply, Request
-from pushery.core.ports import StorageError
 from pushery.core.wheel import NEVER
-from pushery.server.compression import SharedDeflater
-from pushery.server.cors import preflight, with_cors
-from pushery.server.fallbacks import peer_for, submit
-from pushery.server.proxies import forwarded_peer, forwarded_secure
+from pushery.server.admission import no_room
+from pushery.server.cors import with_cors
+from pushery.server.door import Door
+from pushery.server.fallbacks import peer_for
 from pushery.server.receivers import PollReceiver, StreamReceiver
-from pushery.server.shared import LARGE_PIECE, LINGER_S, TICK_S, Connection, Shared
+from pushery.server.shared import LARGE_PIECE, LINGER_S, TICK_S, Connection, stopping
 from pushery.server.websocket import WebSocketPeer
 from pushery.wire.deflate import negotiate
 from pushery.wire.handshake import check_handshake, handshake_answer
@@ -36,10 +35,17 @@ _PER_TURN: Final = 64
 _LARGE: Final = 16 * 1024
 """Bytes from which a reply is written at once instead of gathered: what a client does not read must not pile up."""
 
+_MOST_EARLY: Final = 16 * 1024
+"""Bytes that are kept of a client who does not wait for the answer to its handshake; then it is not read from."""
+
 _FRESH: Final = -1
 """The phase of a connection on which nothing has come yet."""
 
 _TIMED_OUT: Final = Refusal(408, "request_timeout", "The request did not arrive in time: send it faster.")
+
+_OVERLOADED: Final = Refusal(
+    503, "overloaded", "Too much waits in the server just now: try again.", headers=(("Retry-After", "5"),)
+)
 
 
 class HttpConnection(asyncio.Protocol, Connection):
@@ -47,7 +53,8 @@ class HttpConnection(asyncio.Protocol, Connection):
 
     __slots__ = (
         "_busy",
-        "_deflater",
+        "_door",
+        "_early",
         "_ended",
         "_handed_over",
         "_lingering",
@@ -57,6 +64,7 @@ class HttpConnection(asyncio.Protocol, Connection):
         "_poll",
         "_queue",
         "_replies",
+        "_secure",
         "_shared",
         "_since",
         "_transport",
@@ -64,9 +72,11 @@ class HttpConnection(asyncio.Protocol, Connection):
         "wheel_slot",
     )
 
-    def __init__(self, shared: Shared, deflater: SharedDeflater | None) -> None:
-        self._shared = shared
-        self._deflater = deflater
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._shared = door.shared
+        self._secure = door.secure
+        """Whether the client speaks TLS to us, or to a proxy that vouches for it."""
         self.wheel_slot = NEVER
         self._queue: list[Request] = []
         """Requests not yet begun, the next one last."""
@@ -83,9 +93,11 @@ class HttpConnection(asyncio.Protocol, Connection):
         """Set when the client has sent its last."""
         self._handed_over = False
         """Set when the transport is somebody else's: a `WebSocketPeer`'s, or a `StreamReceiver`'s."""
-        self._poll: asyncio.Future[Reply] | None = None
-        """The reply to a request that waits for something to happen; it is the one request whose client's end is
-        watched for meanwhile."""
+        self._poll: asyncio.Future[Reply] | asyncio.Future[bool] | None = None
+        """What a request waits for that has its time: the reply of a poll, or an app's word whether the client may come
+        in. Only then the client's end is watched for meanwhile."""
+        self._early: bytes | None = None
+        """What has come behind a handshake while it is asked whether the client may come in; None else."""
         self._unsent = 0
         """How many bytes of replies it had not read when it was last looked at."""
         self._phase = _FRESH
@@ -98,10 +110,23 @@ class HttpConnection(asyncio.Protocol, Connection):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are, without saying so
         self._parser = RequestParser(shared.http_limits, peer_address(transport))
         self._since = shared.wheel.now + TICK_S
+        shared.admission.connections += 1
         shared.wheel.arm(self, self._since + shared.timeouts.header)
+        if shared.admission.connections > self._door.most_connections:
+            # At once, without waiting for its end: every one that lingers would keep another out.
+            self._replies.append(shared.replies.encode(self._door.refused(no_room()), keep_alive=False))
+            self._close()
+
+    def vouch(self, peer: str, secure: bool) -> None:
+        """A trusted proxy says who the client is ("ip:port"), before anything comes of it."""
+        self._parser = RequestParser(self._shared.http_limits, peer)
+        self._secure = secure
 
     def data_received(self, data: bytes) -> None:
         """Take in what is complete and answer it."""
+        if self._early is not None:
+            self._keep(data)
+            return
         self._shared.stats.bytes_in += len(data)
         if self._lingering:
             return
@@ -116,9 +141,19 @@ class HttpConnection(asyncio.Protocol, Connection):
             self._serve()
         elif self._poll is not None:
             self._after_serving()
+        if parser.phase == BODY:
+            self._shared.backlog.hold(self, parser.held)
         if len(data) > LARGE_PIECE and not self._transport.is_closing():
             self._transport.pause_reading()
             self._shared.loop.call_soon(self._read_on)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what comes too early, up to a bound."""
+        self._early = (self._early or b"") + data
+        if self._early:
+            self._shared.backlog.hold(self, len(self._early))
+        if len(self._early) > _MOST_EARLY:
+            self._transport.pause_reading()
 
     def _read_on(self) -> None:
         """Go on reading after a large piece, unless there is a reason not to."""
@@ -131,6 +166,8 @@ class HttpConnection(asyncio.Protocol, Connection):
 
     def _enter(self, phase: int) -> None:
         shared = self._shared
+        if self._phase == BODY:
+            shared.backlog.release(self)
         self._phase = phase
         self._since = shared.wheel.now + TICK_S
         if phase in (HEAD, BODY):
@@ -176,52 +213,69 @@ class HttpConnection(asyncio.Protocol, Connection):
 
     def _begin(self, request: Request) -> None:
         """Answer one request, now or later."""
-        shared = self._shared
-        shared.stats.http_requests += 1
-        try:
-            request.secure = shared.secure
-            if shared.trusted_proxies:
-                request.secure = forwarded_secure(request, shared.trusted_proxies)
-                request.peer = forwarded_peer(request, shared.trusted_proxies)
-            outcome = self._options(request) if request.method == "OPTIONS" else shared.router.dispatch(request)
-            result = self._perform(request, outcome)
-        except Refusal as refusal:
-            result = self._refusal(refusal)
-        except Exception as error:
-            result = self._failure(error)
+        request.secure = self._secure
+        answer = self._door.answer(request)
+        result: Reply | Awaitable[Reply] | None
+        if isinstance(answer, AskHook):
+            result = self._ask(request, answer)
+        elif isinstance(answer, OpenSocket | OpenStream):
+            result = self._become(request, answer)
+        else:
+            result = answer
         if isinstance(result, Reply):
             self._reply(request, result)
         elif result is not None:
             self._busy = True
             if result is not self._poll:
-                shared.exchanges.add(self)
+                self._shared.exchanges.add(self)
             task = asyncio.ensure_future(result)
             task.add_done_callback(partial(self._finish, request))
 
-    def _options(self, request: Request) -> Outcome:
-        """What a path has to say about itself, or else what the router and the settings say."""
-        shared = self._shared
-        methods = shared.router.methods(request.path)
+    def _become(self, request: Request, wanted: OpenSocket | OpenStream) -> Reply | Awaitable[Reply] | None:
+        """Be what a dialect wants; None when the connection is somebody else's now, and answered."""
         try:
-            return shared.router.dispatch(request)
-        except Refusal:
-            return preflight(request, methods, shared.cors_origins)
+            if isinstance(wanted, OpenStream):
+                return self._receive(request, wanted)
+            self._upgrade(request, wanted.session)
+        except Refusal as refusal:
+            return self._door.refused(refusal)
+        except Exception as error:
+            return self._door.failed(error)
+        return None
 
-    def _perform(self, request: Request, outcome: Outcome) -> Reply | Awaitable[Reply] | None:
-        """Do what a dialect wants done; None when the connection is somebody else's now, and answered."""
-        if isinstance(outcome, OpenSocket):
-            self._upgrade(request, outcome.session)
-            return None
-        if isinstance(outcome, OpenStream):
-            return self._receive(request, outcome)
-        if isinstance(outcome, Submit):
-            return submit(self._shared, outcome)
-        return outcome if isinstance(outcome, Reply) else self._shared.node.perform(outcome)
+    def _ask(self, request: Request, wanted: AskHook) -> Reply | None:
+        """Ask an app's backend whether the client may come in; None when that is under way."""
+        try:
+            self._accept(request)
+        except Refusal as refusal:
+            return self._door.refused(refusal)
+        hooks = self._shared.connect_hooks
+        asking = asyncio.ensure_future(hooks.admits(wanted.app_key, wanted.url, wanted.token, wanted.tag))
+        self._busy, self._poll = True, asking
+        self._keep(self._parser.upgrade_rest)
+        asking.add_done_callback(partial(self._asked, request, wanted))
+        return None
+
+    def _asked(self, request: Request, wanted: AskHook, asking: "asyncio.Future[bool]") -> None:
+        """The app's word is there, or not wanted any more: the client has gone, or the server is stopping."""
+        self._poll = None
+        self._shared.backlog.release(self)
+        if self._transport.is_closing() or self._lingering:
+            if not asking.cancelled():
+                asking.exception()
+            return
+        try:
+            if asking.cancelled():
+                raise stopping()
+            self._upgrade(request, wanted.answer(asking.result()).session)
+        except Exception as error:
+            self._early = None
+            self._reply(request, self._door.failed(error))
 
     def _receive(self, request: Request, outcome: OpenStream) -> Awaitable[Reply] | None:
         """Let a session speak in the reply."""
         shared = self._shared
-        peer = peer_for(shared, outcome)
+        peer = peer_for(shared, outcome, request.peer)
         if outcome.lasting:
             stream = StreamReceiver(shared, self._transport)
             self._hand_over(stream)
@@ -243,24 +297,9 @@ class HttpConnection(asyncio.Protocol, Connection):
         error = task.exception()
         if self._transport.is_closing():
             return
-        self._reply(request, task.result() if error is None else self._failure(error))
+        self._reply(request, task.result() if error is None else self._door.failed(error))
         if not self._transport.is_closing():
             self._serve()
-
-    def _refusal(self, refusal: Refusal) -> Reply:
-        self._shared.stats.errors[refusal.code] += 1
-        return refusal.reply()
-
-    def _failure(self, error: BaseException) -> Reply:
-        """Our fault, not the caller's: logged once with its traceback, answered without detail."""
-        if isinstance(error, Refusal):
-            return self._refusal(error)
-        if isinstance(error, StorageError):
-            log.error("registry_failed", error=str(error))
-            message = "The registry cannot be written just now; nothing was changed. Try again."
-            return self._refusal(Refusal(503, "registry_unavailable", message, headers=(("Retry-After", "5"),)))
-        log.error("request_failed", exc_info=error)
-        return self._refusal(Refusal(500, "internal_error", "Something went wrong here; the server's log says more."))
 
     def _reply(self, request: Request, reply: Reply) -> None:
         shared = self._shared
@@ -269,7 +308,8 @@ class HttpConnection(asyncio.Protocol, Connection):
         if shared.cors_origins:
             reply = with_cors(request, reply, shared.cors_origins)
         keep_alive = request.keep_alive and not request.upgrade and not shared.draining
-        encoded = shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version)
+        head_only = request.method == "HEAD"
+        encoded = shared.replies.encode(reply, keep_alive, head_only, request.version, request.secure)
         if not self._replies:
             shared.unsent.add(self._send)
         self._replies.append(encoded)
@@ -292,7 +332,8 @@ class HttpConnection(asyncio.Protocol, Connection):
 
     def _refuse(self, refusal: Refusal) -> None:
         """What came is no request, or too much: answer that and close."""
-        self._replies.append(self._shared.replies.encode(self._refusal(refusal), keep_alive=False))
+        reply = self._door.refused(refusal)
+        self._replies.append(self._shared.replies.encode(reply, keep_alive=False, secure=self._secure))
         self._linger()
 
     def _linger(self) -> None:
@@ -311,20 +352,26 @@ class HttpConnection(asyncio.Protocol, Connection):
     def _upgrade(self, request: Request, session: Session) -> None:
         """Answer the handshake and let the connection go on as a WebSocket, counted in before anybody else's turn."""
         shared, transport = self._shared, self._transport
+        accept = self._accept(request)
+        deflater, extension = shared.deflater, b""
+        if deflater is not None:
+            extension = negotiate(request.header(b"sec-websocket-extensions"))
+            deflater = deflater if extension else None
+        rest = self._parser.upgrade_rest if self._early is None else self._early
+        source = shared.admission.admit(request.peer)
+        peer = WebSocketPeer(shared, transport, session, deflater, source)
+        self._hand_over(peer)
+        peer.open(handshake_answer(accept, extension), rest)
+
+    def _accept(self, request: Request) -> bytes:
+        """What is in the answer to a handshake. Raises Refusal when it is not in order."""
         accept = check_handshake(request)
         if not request.upgrade:  # what follows it has been read as HTTP already, not as frames
             message = "A WebSocket handshake has no body."
             raise Refusal(400, "bad_handshake", message, headers=(("Sec-WebSocket-Version", "13"),))
-        if shared.draining:
-            raise Refusal(503, "stopping", "The server is stopping: connect again in a moment.")
-        deflater, extension = self._deflater, b""
-        if deflater is not None:
-            extension = negotiate(request.header(b"sec-websocket-extensions"))
-            deflater = deflater if extension else None
-        rest = self._parser.upgrade_rest
-        peer = WebSocketPeer(shared, transport, session, deflater)
-        self._hand_over(peer)
-        peer.open(handshake_answer(accept, extension), rest)
+        if self._shared.draining:
+            raise stopping()
+        return accept
 
     def _hand_over(self, successor: asyncio.Protocol) -> None:
         """Let somebody else have the transport, once all that was answered before is written."""
@@ -337,6 +384,15 @@ class HttpConnection(asyncio.Protocol, Connection):
             successor.pause_writing()
         if not transport.is_reading():
             transport.resume_reading()
+
+    def give_up(self) -> None:
+        """Too much waits in this process, and the body that this client sends is among the largest."""
+        if not self._transport.is_closing():
+            self._parser = RequestParser(self._shared.http_limits, "")
+            self._early = None
+            if self._poll is not None:
+                self._poll.cancel()
+            self._refuse(_OVERLOADED)
 
     def pause_writing(self) -> None:
         """The client does not read its replies: it is not read from either."""
@@ -388,7 +444,9 @@ class HttpConnection(asyncio.Protocol, Connection):
 
     def drain(self) -> None:
         """The server is stopping: what is under way is answered, with "Connection: close"."""
-        if not self._busy and self._phase not in (HEAD, BODY) and not self._lingering:
+        if self._early is not None and self._poll is not None:
+            self._poll.cancel()
+        elif not self._busy and self._phase not in (HEAD, BODY) and not self._lingering:
             self._close()
 
     def abort(self) -> None:
@@ -397,8 +455,11 @@ class HttpConnection(asyncio.Protocol, Connection):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone."""
-        self._shared.wheel.cancel(self)
-        self._shared.exchanges.discard(self)
+        shared = self._shared
+        shared.admission.connections -= 1
+        shared.backlog.release(self)
+        shared.wheel.cancel(self)
+        shared.exchanges.discard(self)
         self._queue.clear()
         self._replies.clear()
         if self._poll is not None:

@@ -7,10 +7,12 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pushery.core.backlog import Backlog
 from pushery.core.effects import Outcome, Route
 from pushery.core.exchange import Reply, Request
 from pushery.core.hub import Hub
-from pushery.core.stats import Histogram, Stats
+from pushery.core.stats import Histogram
+from pushery.server.admission import Admission
 
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,11 +29,13 @@ _COUNTERS: Final = (
 
 
 class StatsCollector(Collector):
-    """Shows `Stats` the way Prometheus wants them, at the moment of a scrape."""
+    """Shows what the server counts the way Prometheus wants it, at the moment of a scrape."""
 
-    def __init__(self, stats: Stats, hub: Hub, *, per_app: bool) -> None:
-        self._stats = stats
+    def __init__(self, hub: Hub, admission: Admission, backlog: Backlog, *, per_app: bool) -> None:
         self._hub = hub
+        self._admission = admission
+        self._stats = admission.stats
+        self._backlog = backlog
         self._per_app = per_app
 
     def collect(self) -> Iterable[Metric]:
@@ -43,6 +47,10 @@ class StatsCollector(Collector):
         yield GaugeMetricFamily("pushery_channels", "Channels that somebody is subscribed to.", channels)
         users = sum(len(crowd.users) for crowd in crowds)
         yield GaugeMetricFamily("pushery_users", "Users who are signed in.", users)
+        text = "Bytes that wait for slow clients, and of requests and messages that have come in part."
+        yield GaugeMetricFamily("pushery_buffered_bytes", text, self._backlog.size)
+        text = "Network connections open now, of clients and backends."
+        yield GaugeMetricFamily("pushery_network_connections", text, self._admission.connections)
         for name, text in _COUNTERS:
             yield CounterMetricFamily(f"pushery_{name}", text, getattr(stats, name))
         errors = CounterMetricFamily(
@@ -76,20 +84,22 @@ def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
 
 
 class Operations:
-    """The routes of the operator. `is_ready` says whether new clients are welcome; `further` metrics are shown too."""
+    """The routes of the operator. `further` metrics are shown too."""
 
     def __init__(
         self,
-        stats: Stats,
         hub: Hub,
+        admission: Admission,
+        backlog: Backlog,
         *,
         per_app: bool,
-        is_ready: Callable[[], bool],
+        is_stopping: Callable[[], bool],
         further: Iterable[Collector] = (),
     ) -> None:
-        self._is_ready = is_ready
+        self._admission = admission
+        self._is_stopping = is_stopping
         self._registry = CollectorRegistry()
-        self._registry.register(StatsCollector(stats, hub, per_app=per_app))
+        self._registry.register(StatsCollector(hub, admission, backlog, per_app=per_app))
         for collector in further:
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
@@ -99,8 +109,8 @@ class Operations:
     def routes(self) -> list[Route]:
         """Every route there is for operators."""
         return [
-            Route("GET", "/healthz", self.health, "200 while the process answers at all."),
-            Route("GET", "/readyz", self.readiness, "200 while new clients are welcome, 503 while stopping."),
+            Route("GET", "/healthz", self.health, "200 while the process answers at all.", door="both"),
+            Route("GET", "/readyz", self.readiness, "200 while new clients are welcome, 503 while stopping or full."),
             Route("GET", "/metrics", self.metrics, "Metrics for Prometheus."),
         ]
 
@@ -110,9 +120,11 @@ class Operations:
 
     def readiness(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /readyz"""
-        if self._is_ready():
-            return Reply(200, b'{"status":"ready"}')
-        return Reply(503, b'{"status":"stopping"}')
+        if self._is_stopping():
+            return Reply(503, b'{"status":"stopping"}')
+        if self._admission.is_full:
+            return Reply(503, b'{"status":"full"}')
+        return Reply(200, b'{"status":"ready"}')
 
     def metrics(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /metrics"""

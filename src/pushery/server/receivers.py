@@ -96,7 +96,8 @@ class StreamReceiver(asyncio.Protocol, Connection):
 
     def begin(self, request: Request, headers: Headers, prelude: bytes) -> None:
         """Answer the request, up to where the first line of the session goes."""
-        head = self._shared.replies.encode(Reply(200, b"", headers, _CONTENT_TYPE), keep_alive=False)
+        reply = Reply(200, b"", headers, _CONTENT_TYPE)
+        head = self._shared.replies.encode(reply, keep_alive=False, secure=request.secure)
         self._chunked = request.version != "1.0"
         self._transport.write(open_ended(head, request.version))
         self.say(prelude)
@@ -168,6 +169,7 @@ class StreamReceiver(asyncio.Protocol, Connection):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone, however that came."""
+        self._shared.admission.connections -= 1
         self._shared.wheel.cancel(self)
         self._lose()
 

@@ -11,6 +11,12 @@ from pushery.core.exchange import Refusal, Request
 Elsewhere = Callable[[Request], Outcome | None]
 """What to make of a request whose path leads nowhere; None when that is for the router to say."""
 
+
+def nowhere(request: Request) -> Outcome | None:
+    """Nothing at all: the usual thing to make of it."""
+    return None
+
+
 _NO_PARAMS: Final[Mapping[str, str]] = {}
 _MAX_KNOWN: Final = 1024
 """Paths remembered; past that all are forgotten, which costs less than keeping an order."""
@@ -36,7 +42,7 @@ class _Segment:
 class Router:
     """A tree of path segments. A literal segment wins over a parameter, a prefixed route over one without."""
 
-    def __init__(self, routes: Iterable[Route], elsewhere: Elsewhere = lambda request: None) -> None:
+    def __init__(self, routes: Iterable[Route], elsewhere: Elsewhere = nowhere) -> None:
         self.routes = tuple(routes)
         self._elsewhere = elsewhere
         self._root = _Segment()

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from pushery.config.settings import ForwardedHeader
+from pushery.core.backlog import Backlog
 from pushery.core.effects import SessionName
+from pushery.core.exchange import Refusal
+from pushery.core.ports import ConnectHooks
 from pushery.core.stats import Stats
 from pushery.core.wheel import Timed, Wheel
 from pushery.node import Node
-from pushery.server.router import Router
+from pushery.server.admission import Admission, Limits
+from pushery.server.compression import SharedDeflater
 from pushery.wire.http import HttpLimits
 from pushery.wire.replies import ReplyEncoder
 
@@ -93,18 +98,20 @@ class Shared:
     loop: asyncio.AbstractEventLoop
     node: Node
     stats: Stats
-    router: Router
+    admission: Admission
+    backlog: Backlog
     wheel: Wheel[Connection]
     replies: ReplyEncoder
     http_limits: HttpLimits
     timeouts: Timeouts
     outbox_limit: int
-    compress_from: int | None
-    """Bytes from which a message goes out compressed to whoever agreed; None switches compression off."""
+    deflater: SharedDeflater | None
+    """Compresses what goes out to whoever agreed; None switches compression off."""
     cors_origins: frozenset[str]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    secure: bool = False
-    """Whether clients speak TLS to this server itself."""
+    connect_hooks: ConnectHooks
+    forwarded_header: ForwardedHeader = "x-forwarded-for"
+    """Where trusted proxies tell who is asking."""
     verbose: bool = False
     """Whether requests and sockets are logged one by one; asked before the logger is, which costs more."""
     draining: bool = False
@@ -118,3 +125,14 @@ class Shared:
 
     def __post_init__(self) -> None:
         self.unsent = TurnEnd(self.loop)
+
+    @property
+    def limits(self) -> Limits:
+        """What clients may."""
+        return self.admission.limits
+
+
+def stopping() -> Refusal:
+    """What newcomers are told by a server that stops."""
+    message = "The server is stopping: connect again in a moment."
+    return Refusal(503, "stopping", message, headers=(("Retry-After", "1"),))

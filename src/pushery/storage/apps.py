@@ -5,15 +5,18 @@ Invariant: a row is whole and sealed under the database's one key, or it is not 
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from msgspec import structs
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, inspect, select, update
 
 from pushery.core.apps import App, AppDraft, KeyPair
 from pushery.core.ports import StorageError
 from pushery.storage.database import Database
+from pushery.storage.hookschema import queue
 from pushery.storage.keyfile import read_key, read_or_create_key
 from pushery.storage.migrations import migrate
 from pushery.storage.schema import apps, keys, meta
@@ -46,13 +49,33 @@ def open_app_store(sqldir: str, key: bytes | None = None) -> "SqlAppStore":
     `key` is 32 bytes; when None, the key lives in `<sqldir>.key`, which is made together with the database.
     `StorageError` for everything that is in the way.
     """
-    database = Database(sqldir)
+    _refuse_what_was_emptied(sqldir)
+    database = Database(sqldir, guarded=True)
     try:
+        _refuse_an_outbox(database)
         migrate(database)
         return SqlAppStore(database, _fitting_sealer(database, key))
     except BaseException:
         database.close()
         raise
+
+
+def _refuse_what_was_emptied(sqldir: str) -> None:
+    """The key file is made when the database has its tables already, so beside it no database is empty."""
+    key_path = f"{sqldir}.key"
+    # In this order: another process may be at its first start.
+    if os.path.exists(key_path) and os.path.exists(sqldir) and not os.path.getsize(sqldir):
+        raise StorageError(
+            f"the database {sqldir} is empty, but was not: restore it from a backup "
+            f"(to begin anew, remove it and {key_path})"
+        )
+
+
+def _refuse_an_outbox(database: Database) -> None:
+    """It has a schema version too, and would be taken for an old registry."""
+    with database.reading() as connection:
+        if inspect(connection).has_table(queue.name):
+            raise StorageError(f"{database.place} is an outbox of webhooks, no registry of apps: use another file")
 
 
 class SqlAppStore:
@@ -70,7 +93,7 @@ class SqlAppStore:
 
     def add(self, draft: AppDraft) -> App:
         """Register. On the disk when this returns; `StorageError` when the key is taken."""
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             values = {
                 "key": draft.key,
                 "secret": self._seal_secret(draft.key, draft.secret),
@@ -91,7 +114,7 @@ class SqlAppStore:
 
         None when there is no such app. `ValueError` when `edit` changes what stays as long as an app lives.
         """
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             rows = connection.execute(APPS_WITH_KEYS.where(apps.c.key == key)).all()
             if not rows:
                 return None
@@ -114,7 +137,7 @@ class SqlAppStore:
 
     def remove(self, key: str) -> bool:
         """Unregister for good. False when no such app was there."""
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             return connection.execute(delete(apps).where(apps.c.key == key)).rowcount > 0
 
     def revision(self) -> int:
@@ -126,6 +149,15 @@ class SqlAppStore:
 
     def close(self) -> None:
         self._database.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction, if the database is still the one that our key belongs to: another may have been restored."""
+        with self._database.writing() as connection:
+            sealed_check = connection.execute(select(meta.c.key_check)).scalar_one_or_none()
+            if sealed_check is not None:
+                _see_that_it_fits(self._sealer, sealed_check, self._database)
+            yield connection
 
     def _app(self, rows: Sequence[Row[tuple[object, ...]]]) -> App:
         """The app of these rows, one for each of its keys."""
@@ -182,8 +214,12 @@ def _fitting_sealer(database: Database, key: bytes | None) -> Sealer:
             connection.execute(update(meta).values(key_check=sealed_check))
         else:
             sealer = Sealer(key or read_key(key_path))
+    _see_that_it_fits(sealer, sealed_check, database)
+    return sealer
+
+
+def _see_that_it_fits(sealer: Sealer, sealed_check: object, database: Database) -> None:
     try:
         sealer.unseal(sealed_check, KEY_CHECK_CONTEXT)
     except StorageError:
         raise StorageError(f"the secret key does not fit {database.place}") from None
-    return sealer

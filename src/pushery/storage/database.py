@@ -1,7 +1,8 @@
 """One SQLite file behind one kept connection: opening it, and transactions on it.
 
 Knows no table, creates no directory, and closes no gap between two calls: who reads and then writes does both
-inside `writing`. Invariant: what `writing` has left without an exception is on the disk.
+inside `writing`. Invariant: what `writing` has left without an exception is on the disk, and, of a guarded database, in
+the file that has its name.
 """
 
 import os
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
 from pushery.core.ports import StorageError
@@ -18,6 +20,8 @@ from pushery.storage.errors import one_line_errors
 from pushery.storage.keyfile import OWNER_ONLY, sync_directory_of
 
 BUSY_TIMEOUT_S = 5.0  # a writer holds the lock for one fsync; five seconds means that somebody hangs
+
+IMPATIENT_S = 0.25  # for who comes after that, so that a queue of writers is soon refused
 
 RETRY_S = 0.01
 
@@ -31,8 +35,12 @@ PRAGMAS = (
 class Database:
     """An open SQLite file. One thread at a time may call it."""
 
-    def __init__(self, path: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        """Create the file if need be (mode 0600), connect, and see that it is an SQLite database."""
+    def __init__(self, path: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S, guarded: bool = False) -> None:
+        """Create the file if need be (mode 0600), connect, and see that it is an SQLite database.
+
+        `guarded`: nothing is written any more once the file was deleted, replaced or emptied, for it would be gone with
+        the process.
+        """
         if not path:
             raise StorageError("the database has no path: set sqldir")
         self.path = path
@@ -41,9 +49,14 @@ class Database:
         # SQLite opens a read-only file without a word, and would refuse the first registration only.
         if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise StorageError(f"{self.place} is not writable for this user")
+        self._busy_timeout_s = busy_timeout_s
+        self._is_impatient = False
         self._engine = _engine(path, busy_timeout_s)
         with one_line_errors(self.place):
             self._engine.connect().close()
+        self._file = _identity(_status(path)) if guarded else None
+        self._wal: tuple[int, int] | None = None
+        self._wal_path = f"{os.path.realpath(path)}-wal"
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -59,7 +72,8 @@ class Database:
         between (no timeout helps), so the lock comes first.
         """
         with one_line_errors(self.place), self._engine.begin() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._begin(connection)
+            self._see_that_it_is_still_there()
             yield connection
 
     def data_version(self) -> int:
@@ -67,12 +81,56 @@ class Database:
 
         https://www.sqlite.org/pragma.html#pragma_data_version
         """
+        self._see_that_it_is_still_there()
         with self.reading() as connection:
             return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
 
     def close(self) -> None:
         with one_line_errors(self.place):
             self._engine.dispose()
+
+    def _begin(self, connection: Connection) -> None:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if _is_busy(error.orig):
+                self._wait_for_locks(connection, impatiently=True)
+            raise
+        self._wait_for_locks(connection, impatiently=False)
+
+    def _wait_for_locks(self, connection: Connection, *, impatiently: bool) -> None:
+        if impatiently != self._is_impatient:
+            self._is_impatient = impatiently
+            seconds = min(IMPATIENT_S, self._busy_timeout_s) if impatiently else self._busy_timeout_s
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+
+    def _see_that_it_is_still_there(self) -> None:
+        """SQLite itself takes no notice of files that are deleted or replaced.
+
+        https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+        """
+        if self._file is None:
+            return
+        # It is made by the first access, and stays as long as anybody has the database open.
+        wal = _identity(_status(self._wal_path))
+        self._wal = self._wal or wal
+        status = _status(self.path)
+        if status is None or _identity(status) != self._file or wal != self._wal:
+            raise StorageError(f"{self.place} was deleted or replaced while it was open: see to the file, then restart")
+        if not status.st_size:
+            raise StorageError(f"{self.place} was emptied while it was open: stop, restore it from a backup, and start")
+
+
+def _status(path: str) -> os.stat_result | None:
+    """What has this name now; None when nothing has, or when it is out of reach."""
+    try:
+        return os.stat(path)  # opens nothing: closing a second descriptor would drop SQLite's locks
+    except OSError:
+        return None
+
+
+def _identity(status: os.stat_result | None) -> tuple[int, int] | None:
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def _create_privately(path: str) -> None:
@@ -125,7 +183,10 @@ def _switch_to_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> Non
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_busy or time.monotonic() >= deadline:
+            if not _is_busy(error) or time.monotonic() >= deadline:
                 raise
         time.sleep(RETRY_S)
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

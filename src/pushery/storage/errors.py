@@ -25,6 +25,8 @@ ADVICE = {
     sqlite3.SQLITE_NOTADB: "is not an SQLite database: use another file",
     sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a backup",
     sqlite3.SQLITE_IOERR: "cannot be read or written: the disk reports an error",
+    # An extended code: the file beside the database that its users share cannot be given its size.
+    sqlite3.SQLITE_IOERR_SHMSIZE: "cannot grow: the disk is full",
 }
 
 
@@ -49,4 +51,6 @@ def _advice(error: SQLAlchemyError | sqlite3.Error) -> str:
     if code == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
         return "already holds an app with this key"
     primary = code & 0xFF  # the rest of an extended code tells how, not what
-    return ADVICE.get(primary, f"refused the request ({getattr(original, 'sqlite_errorname', code)})")
+    return ADVICE.get(code) or ADVICE.get(
+        primary, f"refused the request ({getattr(original, 'sqlite_errorname', code)})"
+    )

@@ -29,6 +29,8 @@ class NewEvent(NamedTuple):
     lane: str
     created_ms: int
     event: bytes
+    unless_taken: Place | None = None
+    """Not to be told when this place is told to be taken already, by whichever server."""
 
 
 class Waiting(NamedTuple):
@@ -111,12 +113,19 @@ class HookOutbox:
         self._database = database
 
     def write(self, changes: Changes) -> list[int]:
-        """Make the changes; returns the numbers of `changes.new`, which rise. On the disk when this returns."""
+        """Make the changes; returns the numbers of `changes.new`, which rise, and 0 for what need not be told.
+
+        On the disk when this returns.
+        """
         with self._database.writing() as connection:
             for app_key in changes.forgotten:
                 for table in (queue, dead, taken):
                     connection.execute(delete(table).where(table.c.app_key == app_key))
-            ids = _add(connection, changes.new)
+            told = [_is_to_be_told(connection, event) for event in changes.new]
+            numbers = iter(
+                _add(connection, [event for event, is_told in zip(changes.new, told, strict=True) if is_told])
+            )
+            ids = [next(numbers) if is_told else 0 for is_told in told]
             _set_taken(connection, changes.taken)
             _bury(connection, changes.dead, changes.died_ms)
             _delete(connection, queue, changes.gone)
@@ -227,12 +236,21 @@ def _add(connection: Connection, events: Sequence[NewEvent]) -> list[int]:
     sequence = "SELECT seq FROM sqlite_sequence WHERE name = 'pushery_hook_queue'"
     last = connection.exec_driver_sql(sequence).scalar_one_or_none() or 0
     ids = [last + number for number in range(1, len(events) + 1)]
+    columns = ("app_key", "url", "lane", "created_ms", "event")
     rows = [
-        {**event._asdict(), "id": event_id, "attempts": 0, "error": ""}
+        {**dict(zip(columns, event, strict=False)), "id": event_id, "attempts": 0, "error": ""}
         for event_id, event in zip(ids, events, strict=True)
     ]
     connection.execute(insert(queue), rows)
     return ids
+
+
+def _is_to_be_told(connection: Connection, event: NewEvent) -> bool:
+    if event.unless_taken is None:
+        return True
+    row = _row(event.unless_taken)
+    question = select(taken.c.app_key).where(*(column == row[column.name] for column in taken.c))
+    return connection.execute(question).first() is None
 
 
 def _set_taken(connection: Connection, places: dict[Place, bool]) -> None:

@@ -6,9 +6,12 @@ time, decode targets or bodies, or go on after an upgrade. What a head has to ke
 Invariant: whatever is fed, in whatever pieces, the same bytes give the same requests, and the parser holds no more
 than `HttpLimits` allow plus one `feed`. For that the bytes are cut before llhttp sees them: every message ends right
 behind an empty line or at its declared length, so llhttp never gets the end of one message and the beginning of the
-next at once, and all sizes are exact.
+next at once, and all sizes are exact. The sizes of chunks are read here too, and both have to read the same: within a
+chunk's data an empty line is no end, and looking for one there would be work that a sender gets for two bytes.
 """
 
+import re
+import sys
 from typing import Final
 
 import httptools
@@ -27,8 +30,18 @@ ENDED: Final = 3
 """No more requests come of this connection: refused, upgraded, or closed by its last one. Further data is ignored."""
 
 _BLANK: Final = b"\r\n\r\n"
-# What framing one chunk may take for free: 16 hexadecimal digits and the CRLFs behind size and data.
-_CHUNK_FRAMING: Final = 20
+_FREE_LINE: Final = 18
+"""What the size line of a chunk may take for free: 16 hexadecimal digits and the CRLF."""
+_TRAILERS: Final = -1
+"""What is left of a chunk when the last one has been."""
+_DIGITS: Final = re.compile(rb"[0-9A-Fa-f]+").match
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]+)[^\n]*\n").match
+# Up to 256 chunks of one digit, whole, with short extensions: one by one these are the dearest that can be sent.
+_TINY_CHUNKS: Final = re.compile(
+    rb"(?:0{0,8}(?:%b)\r\n){1,256}"
+    % b"|".join(rb"[%x%X](?:;[!-~]{0,6})?\r\n.{%d}" % (size, size, size) for size in range(1, 16)),
+    re.DOTALL,
+).match
 
 
 class HttpLimits(msgspec.Struct, frozen=True):
@@ -51,11 +64,14 @@ class RequestParser:
     __slots__ = (
         "_awaits_continue",
         "_begun",
+        "_chunk",
         "_inner",
         "_left",
         "_limits",
+        "_line",
         "_overhead",
         "_peer",
+        "_rest",
         "_sink",
         "_tail",
         "phase",
@@ -76,13 +92,22 @@ class RequestParser:
         self._inner = _inner_parser(self._sink)
         self._begun: Request | None = None  # the request whose body is being read; None in every other phase
         self._left = 0  # bytes of its body still to come, CHUNKED when unknown
+        self._chunk = 0  # bytes of its present chunk still to come, CRLF included; 0 in a size line; _TRAILERS
+        self._line = 0  # bytes of the size line that has begun
         self._overhead = 0  # bytes of this message that were not body
-        self._tail = b""  # its last three bytes, where an empty line may have begun
+        self._tail = b""  # its last three bytes, where an empty line may have begun; of a size line its digits
         self._awaits_continue = False
+        self._rest = b""  # what is pending
 
-    def feed(self, data: bytes) -> list[Request]:
-        """The requests `data` completes, in order. Raises nothing: if the rest is no HTTP, `refusal` says why."""
+    def feed(self, data: bytes, share: int = sys.maxsize) -> list[Request]:
+        """The requests `data` completes, in order. Raises nothing: if the rest is no HTTP, `refusal` says why.
+
+        No more than `share` bytes are read at once: what is more is pending then, and `feed(b"", share)` goes on.
+        """
         done: list[Request] = []
+        if self._rest:
+            data = self._rest + data
+        data, self._rest = (data, b"") if len(data) <= share else (data[:share], data[share:])
         at, size = 0, len(data)
         try:
             while at < size and self.phase != ENDED:
@@ -90,12 +115,24 @@ class RequestParser:
                 if self._begun is not None and self._sink.complete:
                     done.append(self._finish())
                     if done[-1].upgrade:
-                        self.upgrade_rest = data[at:]
+                        self.upgrade_rest = data[at:] + self._rest
         except Refusal as refusal:
             # A traceback would hold this frame, hence this parser, which holds the refusal: a cycle.
             self.refusal = refusal.with_traceback(None)
             self.phase = ENDED
+        if self.phase == ENDED:
+            self._rest = b""
         return done
+
+    @property
+    def pending(self) -> bool:
+        """Whether more has been fed than was to be read."""
+        return bool(self._rest)
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept of a body whose end has not come, and of what is pending."""
+        return self._sink.size + len(self._rest)
 
     def take_continue(self) -> bool:
         """Whether to send "100 Continue" now, after the answers to all earlier requests. True once per request."""
@@ -173,6 +210,7 @@ class RequestParser:
         self._begun = request
         self._left = length
         self._overhead = 0
+        self._tail = b""
         self.phase = BODY
 
     def _decline(self, length: int) -> None:
@@ -193,19 +231,92 @@ class RequestParser:
         return at + len(segment)
 
     def _feed_chunks(self, data: bytes, at: int) -> int:
-        """Up to the next empty line, which may be the end of the body or a part of it."""
-        sink = self._sink
-        segment = data[at : self._next_cut(data, at) or len(data)]
-        self._tail = (self._tail + segment[-3:])[-3:]
-        self._overhead += len(segment) + sink.size
-        sink.chunks = 0
-        self._run(segment)
-        if sink.size > self._limits.max_body_bytes:
+        """Up to the end of the body or of `data`; at times less."""
+        if self._chunk == _TRAILERS:
+            return self._feed_trailers(data, at)
+        sink, refusal = self._sink, None
+        try:
+            end, come = self._walk(data, at)
+        except _Refused as refused:
+            end, come, refusal = refused.end, None, refused.refusal
+        self._run(data[at:end])
+        if refusal is not None:
+            raise refusal
+        if sink.complete or (come is not None and sink.size != come):
+            raise malformed("its body has no clear end")  # only if llhttp and `_walk` disagreed
+        if sink.size + max(0, self._chunk - 2) > self._limits.max_body_bytes:
             raise _body_too_large(self._limits)
-        self._overhead = max(0, self._overhead - sink.size - sink.chunks * _CHUNK_FRAMING)
-        if self._overhead > self._limits.max_header_bytes:
+        return end
+
+    def _walk(self, data: bytes, at: int) -> tuple[int, int | None]:
+        """Go from chunk to chunk. Returns where in `data` that ends, and how much of the body has come by then; None
+        when that is not known. Raises `_Refused`, for what comes before is llhttp's to judge first."""
+        chunk, size, known = self._chunk, self._sink.size, True
+        size += max(0, chunk - 2)
+        most, end = self._limits.max_body_bytes, len(data)
+        while at < end and size <= most:
+            if chunk:
+                step = min(chunk, end - at)
+                chunk -= step
+                at += step
+                continue
+            tiny = None if self._line else _TINY_CHUNKS(data, at)
+            if tiny is not None:
+                size += tiny.end() - at  # the most that it can be
+                at, known = tiny.end(), False
+                continue
+            at, announced = self._size_line(data, at)
+            if announced is None:
+                break
+            if not announced:
+                chunk, self._tail = _TRAILERS, b"\r\n"
+                break
+            size += announced
+            chunk = announced + 2
+        self._chunk = chunk
+        return at, size - max(0, chunk - 2) if known else None
+
+    def _size_line(self, data: bytes, at: int) -> tuple[int, int | None]:
+        """Where the size line that goes on at `at` ends, and the size; None when that has not come yet."""
+        room = self._limits.max_header_bytes - self._overhead + _FREE_LINE - self._line
+        if not self._line:
+            found = _SIZE_LINE(data, at, at + room)
+            if found is not None:
+                stop, digits = found.end(), found[1]
+                self._overhead += max(0, stop - at - _FREE_LINE)
+                return stop, int(digits, 16)
+        stop = data.find(b"\n", at, at + room) + 1
+        if not stop and len(data) - at > room:
+            raise _Refused(at + room, _headers_too_large(self._limits))
+        piece = data[at : stop or len(data)]
+        self._line += len(piece)
+        # Its digits without leading zeros, of which llhttp takes any number; of others it takes sixteen.
+        self._tail = (b"0" + (self._tail + piece).lstrip(b"0"))[:_FREE_LINE]
+        if not stop:
+            return len(data), None
+        found = _DIGITS(self._tail)
+        self._overhead += max(0, self._line - _FREE_LINE)
+        self._line, self._tail = 0, b""
+        assert found is not None
+        return stop, int(found[0], 16)
+
+    def _feed_trailers(self, data: bytes, at: int) -> int:
+        """Up to the empty line that ends the body."""
+        cut = self._next_cut(data, at)
+        end = cut or len(data)
+        room = self._limits.max_header_bytes - self._overhead
+        fits = end - at <= room
+        if not fits:
+            end = at + room
+        segment = data[at:end]
+        self._run(segment)
+        if not fits:
             raise _headers_too_large(self._limits)
-        return at + len(segment)
+        if self._sink.complete != bool(cut):
+            raise malformed("its body has no clear end")  # only if llhttp saw another empty line
+        self._overhead += len(segment)
+        self._tail = (self._tail + segment[-3:])[-3:]
+        return end
 
     def _finish(self) -> Request:
         request, sink = self._begun, self._sink
@@ -213,17 +324,25 @@ class RequestParser:
         request.body = bytes(sink.body)
         sink.clear()
         self._begun = None
-        self._overhead = 0
+        self._chunk = self._line = self._overhead = 0
         self._tail = b""
         self.phase = IDLE if request.keep_alive and not request.upgrade else ENDED
         return request
+
+
+class _Refused(Exception):
+    """The bytes from `end` on are not read, because of `refusal`."""
+
+    def __init__(self, end: int, refusal: Refusal) -> None:
+        self.end = end
+        self.refusal = refusal
 
 
 class _Sink:
     """What llhttp found in the message it is in. Knows neither parser: without a cycle all three are freed with their
     connection, not by the collector."""
 
-    __slots__ = ("body", "chunks", "complete", "headers", "size", "target")
+    __slots__ = ("body", "complete", "headers", "size", "target")
 
     def __init__(self) -> None:
         self.headers: dict[bytes, bytes] = {}
@@ -235,7 +354,6 @@ class _Sink:
             self.headers = {}
         self.body: bytes | bytearray = b""  # a bytearray once there is more than one piece
         self.size = 0  # of the body
-        self.chunks = 0
         self.complete = False
 
     def on_url(self, piece: bytes) -> None:
@@ -258,9 +376,6 @@ class _Sink:
             self.body += piece
         else:
             self.body = bytearray(self.body + piece)
-
-    def on_chunk_header(self) -> None:
-        self.chunks += 1
 
     def on_message_complete(self) -> None:
         self.complete = True

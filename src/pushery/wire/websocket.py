@@ -2,10 +2,12 @@
 
 Sans-I/O: a `FrameReader` is fed and returns; it holds no socket and calls nobody. It is strict: whatever the RFC
 calls a failure parks a `Close` in `failure`, and nothing is read after that. Messages completed before the failure
-are returned all the same. Memory is bounded by the message limit, whatever is fed in pieces of whatever size.
+are returned all the same. Memory is bounded by the message limit, whatever is fed in pieces of whatever size; what is
+fed and not read yet, because there is more than one share of work in it, comes on top.
 """
 
 import struct
+import sys
 from typing import Final, NamedTuple
 
 from pushery.core import codes
@@ -93,6 +95,7 @@ class FrameReader:
     """Reads what one client sends."""
 
     __slots__ = (
+        "_at",
         "_buffer",
         "_compressed",
         "_deflate",
@@ -108,10 +111,13 @@ class FrameReader:
         """Bytes a message may have, after inflating."""
         self._deflate = deflate
         """Whether permessage-deflate was agreed on."""
-        self._buffer: bytearray | None = None
-        """The beginning of a frame whose end has not come; None between frames, so that an idle socket holds none."""
+        self._buffer: bytes | bytearray | None = None
+        """The beginning of a frame whose end has not come, or what is `pending`; None else, so that an idle socket
+        holds none."""
+        self._at = 0
+        """Where in `_buffer` what is pending begins."""
         self._need = 0
-        """How long `_buffer` must be before it is worth another look."""
+        """How long `_buffer` must be before it is worth another look; 0 while something is pending."""
         self._opcode = CONTINUATION
         """The opcode of the fragmented message under way; CONTINUATION when there is none."""
         self._fragments: bytearray | None = None
@@ -121,30 +127,61 @@ class FrameReader:
         self.failure: Close | None = None
         """Why this connection has failed; None while it has not."""
 
-    def feed(self, data: bytes) -> list[Message]:
-        """The messages that `data` completes, in order. Once `failure` is set nothing more comes."""
+    @property
+    def pending(self) -> bool:
+        """Whether what has been fed may hold more messages: `feed(b"")` goes on."""
+        return self._buffer is not None and self._need == 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that are held: of what is pending, of a frame, and of a message in fragments."""
+        return len(self._buffer or b"") + len(self._fragments or b"")
+
+    def feed(self, data: bytes, share: int = sys.maxsize, most: int = sys.maxsize) -> list[Message]:
+        """The messages that are complete with `data`, in order. Once `failure` is set nothing more comes.
+
+        `share` bounds the work: a frame counts one, and one more for each KiB of it and of the message that it ends.
+        At least one frame is read, unless `share` is 0. No more than `most` messages are returned. The rest is pending
+        then, and copied no more.
+        """
         messages: list[Message] = []
         if self.failure is not None:
             return messages
+        begin = self._at
         if self._buffer is not None:
-            self._buffer += data
+            if data:
+                self._append(data)
+                begin = 0
             if len(self._buffer) < self._need:
                 return messages
             data = bytes(self._buffer)
         try:
-            position = self._read_frames(data, messages)
+            position = self._read_frames(data, begin, messages, share if most > 0 else 0, most)
         except _Failure as failure:
             self.failure = failure.close
         if self.failure is not None:
             self._buffer = self._fragments = None
+        elif self._need == 0:
+            self._buffer, self._at = data, position
         else:
-            self._buffer = bytearray(data[position:]) if position < len(data) else None
+            self._buffer, self._at = bytearray(data[position:]) if position < len(data) else None, 0
         return messages
 
-    def _read_frames(self, data: bytes, messages: list[Message]) -> int:
-        """Read whole frames; returns where the first incomplete one begins, and sets `_need` for it."""
-        position, end = 0, len(data)
+    def _append(self, data: bytes) -> None:
+        buffer = self._buffer
+        if not isinstance(buffer, bytearray):
+            assert buffer is not None
+            self._buffer = buffer = bytearray(memoryview(buffer)[self._at :])
+            self._at = 0
+        buffer += data
+
+    def _read_frames(self, data: bytes, position: int, messages: list[Message], share: int, most: int) -> int:
+        """Read whole frames; returns where the first incomplete or pending one begins, and sets `_need` for it."""
+        end = len(data)
         while end - position >= 2:
+            if share <= 0:
+                self._need = 0
+                return position
             first, second = data[position], data[position + 1]
             self._check_head(first, second)
             at, size = position + 2, second & 0x7F
@@ -163,8 +200,12 @@ class FrameReader:
                 return position
             position = begin + size
             message = self._take(first, unmask(data[at:begin], data[begin:position]))
+            share -= 1 + (size >> 10)
             if message is not None:
+                share -= len(message.payload) >> 10
                 messages.append(message)
+                if len(messages) >= most:
+                    share = 0
                 if message.opcode == CLOSE:
                     self.failure = codes.NORMAL  # nothing may follow a close frame (5.5.1); not read, not an error
                     return end

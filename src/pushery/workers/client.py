@@ -1,8 +1,9 @@
-"""The HTTP client that webhooks are posted with: one bounded attempt at a time, whose every end is an `Outcome`.
+"""The HTTP client that hooks are posted with: one bounded attempt at a time, whose every end is an `Outcome`.
 
-Neither signs nor retries an event. What a server answers is its status; the body only decides whether the connection is
-kept. Invariant: unless the settings allow it, no connection is made to an address that
-is not public, whatever name, spelling, resolver or redirect led there: each address is judged as it is connected to.
+Neither signs nor retries an event. What a server answers is its status and, where it is short, its body; only after a
+body that was read to its end the connection is kept. Invariant: unless the settings allow it, no connection is made to
+an address that is not public, whatever name, spelling, resolver or redirect led there: each address is judged as it is
+connected to.
 """
 
 import asyncio
@@ -39,6 +40,8 @@ class Outcome(NamedTuple):
     accepted: bool
     error: str = ""
     final: bool = False
+    body: bytes | None = None
+    """What was answered, of at most `MOST_READ` bytes; None when it was longer, slow or broken, or nothing came."""
 
 
 class HookClient:
@@ -98,9 +101,9 @@ class HookClient:
 
         target, sent = URL(url), {**own, **headers}
         for _ in range(MOST_REDIRECTS + 1):
-            status, location = await self._request(target, content, sent, deadline)
+            status, location, body = await self._request(target, content, sent, deadline)
             if 200 <= status < 300:
-                return Outcome(True)
+                return Outcome(True, body=body)
             if status not in REDIRECTS or not location:
                 return Outcome(False, f"HTTP {status}")
             if not self._redirects:
@@ -117,7 +120,7 @@ class HookClient:
 
     async def _request(
         self, target: "URL", content: bytes, headers: Mapping[str, str], deadline: float
-    ) -> tuple[int, str]:
+    ) -> tuple[int, str, bytes | None]:
         try:
             return await self._once(target, content, headers, deadline)
         except self._aiohttp.ServerDisconnectedError:
@@ -126,22 +129,24 @@ class HookClient:
 
     async def _once(
         self, target: "URL", content: bytes, headers: Mapping[str, str], deadline: float
-    ) -> tuple[int, str]:
+    ) -> tuple[int, str, bytes | None]:
         async with asyncio.timeout_at(deadline):
             response = await self._session.post(target, data=content, headers=headers, allow_redirects=False)
         async with response:
-            await self._read_or_close(response)
-            return response.status, response.headers.get("Location", "")
+            body = await self._read_or_close(response)
+            return response.status, response.headers.get("Location", ""), body
 
-    async def _read_or_close(self, response: "ClientResponse") -> None:
+    async def _read_or_close(self, response: "ClientResponse") -> bytes | None:
         """Read a short answer to its end. One that is long, slow or broken has its connection closed."""
-        body, read = response.content, 0
+        body, read = response.content, b""
         with contextlib.suppress(self._aiohttp.ClientError, self._aiohttp.http.HttpProcessingError, TimeoutError):
             async with asyncio.timeout(MOST_READING_S):
-                while read <= MOST_READ and not body.at_eof():
-                    read += len(await body.read(MOST_READ + 1 - read))
+                while len(read) <= MOST_READ and not body.at_eof():
+                    read += await body.read(MOST_READ + 1 - len(read))
         if body.exception() is not None or not body.at_eof():
             response.close()
+            return None
+        return read if len(read) <= MOST_READ else None
 
 
 def _any_socket(address: "tuple[Any, Any, int, str, tuple[Any, ...]]") -> socket.socket:

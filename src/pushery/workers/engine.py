@@ -1,7 +1,8 @@
 """What the webhooks' thread does: events come in, are held back, written to the outbox, and then delivered.
 
 One event loop of its own, and one further thread for the disk, so that neither the server nor a request ever waits
-for a commit. Invariant: an event is on the disk, together with what it says about places, before it is sent.
+for a commit. Of several servers on one database one leads: it delivers what all of them write, and the others wait to
+take over. Invariant: an event is on the disk, together with what it says about places, before it is sent.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import structlog
 from pushery.core.apps import App, Directory
 from pushery.core.hookevents import ARRIVALS, HookEvent, place_of
 from pushery.core.ports import Clock, StorageError
+from pushery.storage.hooklock import HookLock
 from pushery.storage.hookoutbox import Changes, HookOutbox, NewEvent, Waiting
 from pushery.workers import requests
 from pushery.workers.delivery import Delivery
@@ -27,6 +29,9 @@ log = structlog.get_logger("pushery.hooks")
 
 SWEEP_S: Final = 1.0
 """How often to look what others have written, and which apps are gone."""
+
+FOLLOW_S: Final = 0.2
+"""How often to try whether the server that leads has gone."""
 
 PRUNE_S: Final = 60.0
 AT_ONCE: Final = 2000
@@ -42,7 +47,7 @@ class Engine:
     def __init__(
         self,
         *,
-        open_outbox: Callable[[], HookOutbox],
+        open_outbox: Callable[[], tuple[HookOutbox, HookLock]],
         disk: ThreadPoolExecutor,
         directory: Directory,
         clock: Clock,
@@ -54,7 +59,7 @@ class Engine:
     ) -> None:
         """`emptying` is called before the intake is emptied, so that the server's thread wakes us again for more."""
         self._open_outbox = open_outbox
-        self._opened: HookOutbox | None = None
+        self._opened: tuple[HookOutbox, HookLock] | None = None
         self._disk = disk
         self._directory = directory
         self._clock = clock
@@ -74,7 +79,12 @@ class Engine:
             changed=self.wake,
         )
         self._held = HoldBack(options.hold_back_s, options.count_s)
-        self._returned_by: float | None = clock.monotonic() + options.return_s
+        self._leads = False
+        self._has_waited = False
+        self._is_alone = False
+        """Whether no other server waits, for as far as is known."""
+        self._sends_away = False
+        self._returned_by: float | None = None
         self._apps: set[str] = set()
         self._revision = 0
         self._read_up_to = 0
@@ -89,7 +99,18 @@ class Engine:
         """For calls in the disk's thread. Raises StorageError while it could not be opened."""
         if self._opened is None:
             raise StorageError("the outbox of the webhooks is not open")
-        return self._opened
+        return self._opened[0]
+
+    @property
+    def _lock(self) -> HookLock:
+        if self._opened is None:
+            raise StorageError("the lock of the webhooks is not open")
+        return self._opened[1]
+
+    @property
+    def _tells_departures(self) -> bool:
+        """Whether who has left here is gone. Else he may be on another server, or on his way to the next one."""
+        return self._leads and self._is_alone and not self._sends_away
 
     def wake(self) -> None:
         """There is something to do."""
@@ -104,6 +125,10 @@ class Engine:
         self._next_sweep = 0.0
         self._work.set()
 
+    def send_away(self) -> None:
+        """Clients are about to be closed, and will be back at the next start, or at another server."""
+        self._sends_away = True
+
     def stop(self, timeout_s: float) -> None:
         """End in order within this time."""
         self._stop_by = self._clock.monotonic() + timeout_s
@@ -111,7 +136,7 @@ class Engine:
 
     async def run(self) -> None:
         """Work until `stop`."""
-        ready = await self._insist(self._load)
+        ready = await self._insist(self._open_and_lead)
         self._delivery.pump()
         while self._stop_by is None:
             try:
@@ -129,17 +154,44 @@ class Engine:
     def close(self) -> None:
         """Let go of the outbox; in the disk's thread."""
         if self._opened is not None:
-            self._opened.close()
+            for opened in self._opened:
+                opened.close()
 
-    async def _load(self) -> None:
+    async def _open_and_lead(self) -> None:
         await self._on_disk(self._open)
+        await self._try_to_lead()
+
+    async def _try_to_lead(self) -> None:
+        """Take over from the server that led, once it is gone; what was written until then is delivered here."""
+        if not await self._on_disk(self._lock.lead):
+            if not self._has_waited:
+                self._has_waited = True
+                log.info("webhooks_wait", message="another server on this database delivers them")
+            return
         # Before the rows: what others write in between then shows.
         self._revision = await self._on_disk(self.outbox.revision)
-        standing, waiting, self._apps = await self._on_disk(
-            lambda: (self.outbox.taken(), self.outbox.waiting(), self.outbox.apps())
-        )
-        self._held = HoldBack(self._options.hold_back_s, self._options.count_s, standing)
+        waiting, apps = await self._on_disk(lambda: (self.outbox.waiting(), self.outbox.apps()))
+        await self._reconcile()
+        self._leads = True
+        self._apps |= apps
         self._queue(waiting)
+        if self._has_waited:
+            log.info("webhooks_taken_over", waiting=len(waiting))
+
+    async def _reconcile(self) -> None:
+        """From now on this server alone knows who is there: who has been elsewhere has time to come."""
+        self._is_alone = self._lock.alone()
+        told = await self._on_disk(self.outbox.taken)
+        for notice in self._held.reconcile(told, self._clock.wall_ms()):
+            self._tell(notice)
+        self._returned_by = self._clock.monotonic() + self._options.return_s
+        self._work.set()
+
+    async def _look_around(self) -> None:
+        """Whether there are other servers; when the last of them has gone, what it has told is to be taken over."""
+        was_alone, self._is_alone = self._is_alone, self._lock.alone()
+        if self._is_alone and not was_alone:
+            await self._reconcile()
 
     def _open(self) -> None:
         """In the disk's thread, so that whatever is asked there later finds it open."""
@@ -162,7 +214,13 @@ class Engine:
             await asyncio.sleep(DISK_RETRY_S)
 
     async def _wait(self) -> None:
-        moments = (self._held.next_due(), self._delivery.lanes.next_due(), self._returned_by, self._next_sweep)
+        tells = self._tells_departures
+        moments = (
+            self._held.next_due(departures=tells),
+            self._delivery.lanes.next_due(),
+            self._returned_by if tells else None,
+            self._next_sweep,
+        )
         until = min(moment for moment in moments if moment is not None)
         pause_s = until - self._clock.monotonic()
         if pause_s > 0 and not self._intake:
@@ -175,12 +233,14 @@ class Engine:
 
     async def _turn(self) -> None:
         self._work.clear()
+        if self._leads:
+            await self._look_around()
         self._gather()
         await self._commit()
         now = self._clock.monotonic()
         if now >= self._next_sweep:
-            self._next_sweep = now + SWEEP_S
-            await self._sweep(now)
+            self._next_sweep = now + (SWEEP_S if self._leads else FOLLOW_S)
+            await (self._sweep(now) if self._leads else self._try_to_lead())
         self._delivery.pump()
 
     def _gather(self) -> None:
@@ -192,9 +252,10 @@ class Engine:
             told = self._held.take(notice, now)
             if told is not None:
                 self._tell(told)
-        for notice in self._held.due(now):
+        tells = self._tells_departures
+        for notice in self._held.due(now, departures=tells):
             self._tell(notice)
-        if self._returned_by is not None and now >= self._returned_by:
+        if tells and self._returned_by is not None and now >= self._returned_by:
             left = self._held.abandon(self._clock.wall_ms(), AT_ONCE)
             for notice in left:
                 self._tell(notice)
@@ -211,9 +272,11 @@ class Engine:
         except UnicodeEncodeError:  # half of a surrogate pair, which no receiver could read either
             return
         self._mark(app, event)
+        is_shared = event.name in ARRIVALS and not (self._leads and self._is_alone)
+        place = place_of(app.key, event) if is_shared else None
         for url in requests.urls(hooks, event):
             if self._has_room(TargetKey(app.key, url)):
-                new = NewEvent(app.key, url, requests.lane_of(event), notice.at_ms, encoded)
+                new = NewEvent(app.key, url, requests.lane_of(event), notice.at_ms, encoded, place)
                 self._delivery.changes.new.append(new)
 
     def _mark(self, app: App, event: HookEvent) -> None:
@@ -255,12 +318,16 @@ class Engine:
         if not await self._insist(write):
             log.error("webhook_events_lost", events=len(changes.new))
             return
+        self._apps.update(place.app_key for place in changes.taken)
+        if not self._leads:
+            return
         self._own_ids.update(ids)
         for event_id, new in zip(ids, changes.new, strict=True):
+            if not event_id:
+                continue
             self._apps.add(new.app_key)
             key = TargetKey(new.app_key, new.url)
             self._delivery.add(key, new.lane, event_id, (new.created_ms, new.event))
-        self._apps.update(place.app_key for place in changes.taken)
 
     async def _sweep(self, now: float) -> None:
         """Look what others have done: to the outbox, and to the apps."""

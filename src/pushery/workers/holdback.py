@@ -3,7 +3,8 @@
 `channel_vacated` and `member_removed` are held back; when the channel or the user returns in that time, neither that
 nor the return is told (Pusher Channels protocol, section 13). Counts of one channel that follow each other quickly
 become one. Places that were told to be taken before a restart are neither told again when they are taken again, nor
-forgotten when they are not. Knows no webhooks, and stores nothing.
+forgotten when they are not; nor are those that another server has told, whose clients are now here. Knows no webhooks,
+and stores nothing.
 
 Invariant: of one place, what is let out alternates between taken and free, as long as what comes in does.
 """
@@ -33,12 +34,14 @@ class _Held(NamedTuple):
 class HoldBack:
     """Times are in seconds of one monotonic clock, and never go backwards from call to call."""
 
-    def __init__(self, hold_s: float, count_s: float, standing: Iterable[Place] = ()) -> None:
-        """`hold_s` for departures, `count_s` for counts; `standing` are the places taken before a restart."""
+    def __init__(self, hold_s: float, count_s: float) -> None:
+        """`hold_s` for departures, `count_s` for counts."""
         self._hold_s = hold_s
         self._count_s = count_s
-        # Members go before channels, for a channel must not be told to be free while somebody seems to be in it.
-        self._standing = dict.fromkeys(sorted(standing, key=lambda place: place.user_id is None))
+        self._standing: dict[Place, None] = {}
+        """The places that were told to be taken, and may be taken again."""
+        self._here: set[Place] = set()
+        """The places that are taken on this server now."""
         # All entries of one dict are held equally long, so the order of insertion is the order in which they are due.
         self._departures: dict[Place, _Held] = {}
         self._counts: dict[tuple[str, str], _Held] = {}
@@ -53,10 +56,12 @@ class HoldBack:
         if place is None:
             return notice
         if event.name in DEPARTURES:
+            self._here.discard(place)
             self._standing.pop(place, None)
             self._departures.pop(place, None)
             self._departures[place] = _Held(now + self._hold_s, notice)
             return None
+        self._here.add(place)
         if place in self._departures:
             del self._departures[place]
             return None
@@ -70,15 +75,29 @@ class HoldBack:
         first = self._counts.get(key)
         self._counts[key] = _Held(first.due if first else now + self._count_s, notice)
 
-    def due(self, now: float) -> list[Notice]:
-        """What has been held back long enough, in the order in which it became due."""
-        ended = _take_due(self._departures, now) + _take_due(self._counts, now)
+    def due(self, now: float, *, departures: bool = True) -> list[Notice]:
+        """What has been held back long enough, in the order in which it became due; without departures if so told."""
+        ended = _take_due(self._departures, now) if departures else []
+        ended += _take_due(self._counts, now)
         return [held.notice for held in sorted(ended, key=lambda held: held.due)]
 
-    def next_due(self) -> float | None:
+    def next_due(self, *, departures: bool = True) -> float | None:
         """When to ask `due` again; None when nothing is held back."""
-        firsts = [next(iter(held.values())).due for held in (self._departures, self._counts) if held]
+        asked = (self._departures, self._counts) if departures else (self._counts,)
+        firsts = [next(iter(held.values())).due for held in asked if held]
         return min(firsts, default=None)
+
+    def reconcile(self, told: Iterable[Place], at_ms: int) -> list[Notice]:
+        """From now on this one alone tells of places: `told` are those told to be taken, before a restart or by others.
+
+        Who is not here may still return, until `abandon`. Returned are arrivals that nobody was told of.
+        """
+        places = set(told)
+        for place in places & self._departures.keys():
+            del self._departures[place]
+        self._standing = _members_first(places - self._here)
+        untold = sorted(self._here - places, key=lambda place: place.user_id is not None)
+        return [Notice(place.app_key, _arrival(place), at_ms) for place in untold]
 
     def abandon(self, at_ms: int, most: int) -> list[Notice]:
         """The time for returning after a restart is over: departures for places that nobody has taken again.
@@ -98,6 +117,7 @@ class HoldBack:
             del self._counts[key]
         for place in [place for place in self._standing if place.app_key == app_key]:
             del self._standing[place]
+        self._here = {place for place in self._here if place.app_key != app_key}
 
 
 def _take_due(waiting: dict[Key, _Held], now: float) -> list[_Held]:
@@ -110,6 +130,15 @@ def _take_due(waiting: dict[Key, _Held], now: float) -> list[_Held]:
     return ended
 
 
+def _members_first(places: Iterable[Place]) -> dict[Place, None]:
+    """In the order in which they are told to be free: a channel must not be, while somebody seems to be in it."""
+    return dict.fromkeys(sorted(places, key=lambda place: place.user_id is None))
+
+
+def _arrival(place: Place) -> HookEvent:
+    name = "channel_occupied" if place.user_id is None else "member_added"
+    return HookEvent(name, channel=place.channel, user_id=place.user_id)
+
+
 def _departure(place: Place) -> HookEvent:
-    arrival = "channel_occupied" if place.user_id is None else "member_added"
-    return HookEvent(ARRIVALS[arrival], channel=place.channel, user_id=place.user_id)
+    return HookEvent(ARRIVALS[_arrival(place).name], channel=place.channel, user_id=place.user_id)

@@ -16,8 +16,16 @@ import structlog
 
 from pushery.core.apps import App, Directory
 from pushery.core.hookevents import HookEvent
-from pushery.core.ports import Clock
-from pushery.storage.hookoutbox import DeadLetter, HookOutbox, Waiting, has_hook_outbox, open_hook_outbox
+from pushery.core.ports import Clock, StorageError
+from pushery.storage.hooklock import HookLock
+from pushery.storage.hookoutbox import (
+    DeadLetter,
+    HookOutbox,
+    Waiting,
+    has_hook_outbox,
+    open_hook_outbox,
+    outbox_path,
+)
 from pushery.workers.engine import Engine
 from pushery.workers.holdback import Notice
 from pushery.workers.options import HookStats, WebhookOptions
@@ -62,8 +70,8 @@ class WebhookWorker:
         """
         wanted = any(app.settings.webhooks for app in self._directory.apps.values())
         if wanted or has_hook_outbox(self._sqldir):
-            outbox = open_hook_outbox(self._sqldir)
-            self._run(lambda: outbox)
+            opened = self._open()
+            self._run(lambda: opened)
 
     def happened(self, app: App, event: HookEvent) -> None:
         """Take an event of an app that has webhooks."""
@@ -76,6 +84,12 @@ class WebhookWorker:
         if not self._is_awake:
             self._is_awake = True
             self._wake()
+
+    def send_away(self) -> None:
+        """The server stops: whoever leaves from now on is expected back at the next start, or at another server."""
+        running = self._running
+        if running is not None:
+            running.call(running.engine.send_away)
 
     async def stop(self, timeout_s: float) -> None:
         """Bring everything to the disk and let running requests end; takes hardly longer than `timeout_s`."""
@@ -126,7 +140,7 @@ class WebhookWorker:
     def _wake(self) -> None:
         """Let the thread know; started here when this is the first event ever."""
         if self._running is None:
-            self._run(lambda: open_hook_outbox(self._sqldir))  # in its own thread: this one must not wait for a disk
+            self._run(self._open)  # in its own thread: this one must not wait for a disk
         running = self._running
         if running is not None:
             running.call(running.engine.wake)
@@ -141,10 +155,18 @@ class WebhookWorker:
         self._is_awake = False
         self._is_full = False
 
-    def _run(self, open_outbox: Callable[[], HookOutbox]) -> None:
+    def _open(self) -> tuple[HookOutbox, HookLock]:
+        outbox = open_hook_outbox(self._sqldir)
+        try:
+            return outbox, HookLock(outbox_path(self._sqldir))
+        except StorageError:
+            outbox.close()
+            raise
+
+    def _run(self, open_outbox: Callable[[], tuple[HookOutbox, HookLock]]) -> None:
         self._running = _Running(lambda disk: self._engine(open_outbox, disk))
 
-    def _engine(self, open_outbox: Callable[[], HookOutbox], disk: ThreadPoolExecutor) -> Engine:
+    def _engine(self, open_outbox: Callable[[], tuple[HookOutbox, HookLock]], disk: ThreadPoolExecutor) -> Engine:
         return Engine(
             open_outbox=open_outbox,
             disk=disk,

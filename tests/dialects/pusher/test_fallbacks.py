@@ -7,6 +7,7 @@ from pushery.core.effects import OpenStream, Submit
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.dialects.pusher import PusherSockets, SocketOptions
 from pushery.dialects.pusher.fallbacks import PusherFallbacks
+from tests.dialects.pusher.backend import StillClock
 
 PARAMS = {"key": "K", "server": "812", "session": "k3j9ab0q"}
 
@@ -20,7 +21,8 @@ class Ids:
 
 def fallbacks() -> PusherFallbacks:
     """The routes, without any app."""
-    return PusherFallbacks(PusherSockets(SocketOptions(100, 120), Directory([]), Ids()))  # type: ignore[arg-type]
+    sockets = PusherSockets(SocketOptions(100, 120), Directory([]), Ids(), StillClock())  # type: ignore[arg-type]
+    return PusherFallbacks(sockets)
 
 
 def request(body: bytes = b"") -> Request:

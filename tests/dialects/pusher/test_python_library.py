@@ -15,7 +15,7 @@ from tests.dialects.pusher.crowds import a_crowd, subscribe
 
 library: Any = pytest.importorskip("pusher")
 
-API = PusherApi(Directory([an_app()]), StillClock())
+API = PusherApi(Directory([an_app()]), StillClock(), 600.0)
 ROUTES = {f"{route.method} {route.path}": route for route in API.routes()}
 CROWD = a_crowd("1.2")
 subscribe(CROWD, "presence-x", "1.2", "7")

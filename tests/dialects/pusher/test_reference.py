@@ -28,7 +28,9 @@ def codes() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("route", PusherApi(Directory(), StillClock()).routes(), ids=lambda route: str(route.path))
+@pytest.mark.parametrize(
+    "route", PusherApi(Directory(), StillClock(), 600.0).routes(), ids=lambda route: str(route.path)
+)
 def test_every_route_is_told(route: Route) -> None:
     told = section(PAGE, f"{route.method} {route.path}")
     assert "**Who:**" in told

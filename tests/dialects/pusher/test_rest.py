@@ -27,7 +27,7 @@ APP = an_app(more=[("second", "second secret")])
 OTHER = an_app(4, "other", "other secret")
 SLEEPING = an_app(5, "sleeping", "s", AppSettings(enabled=False))
 OF_TAGS = an_app(6, "tags", "s", AppSettings(pusher=False))
-API = PusherApi(Directory([APP, OTHER, SLEEPING, OF_TAGS]), CLOCK)
+API = PusherApi(Directory([APP, OTHER, SLEEPING, OF_TAGS]), CLOCK, 600.0)
 ROUTES = {f"{route.method} {route.path}": route for route in API.routes()}
 
 EVENTS = "POST /apps/{app_id}/events"
@@ -175,7 +175,7 @@ def test_an_app_that_is_switched_off_is_told_so(route: str, number: int, key: st
 
 def test_time_passes() -> None:
     clock = StillClock()
-    api = PusherApi(Directory([APP]), clock)
+    api = PusherApi(Directory([APP]), clock, 600.0)
     request = signed("GET", "/apps/3/channels")
     api.channels(request, {"app_id": "3"})
     clock.now_ms += 600_000
@@ -185,7 +185,7 @@ def test_time_passes() -> None:
 
 def test_an_app_is_found_as_it_is_now() -> None:
     directory = Directory([APP])
-    api = PusherApi(directory, CLOCK)
+    api = PusherApi(directory, CLOCK, 600.0)
     directory.drop(APP.key)
     with pytest.raises(ApiRefusal, match="Unknown app id"):
         api.channels(signed("GET", "/apps/3/channels"), {"app_id": "3"})

@@ -14,7 +14,7 @@ from pushery.core.effects import CloseSocket, Enter, OpenSocket, Session
 from pushery.core.exchange import Request
 from pushery.dialects.pusher import PusherSockets, SocketOptions
 from pushery.dialects.pusher.session import PusherSession, RefusedSession
-from tests.dialects.pusher.backend import KEY, an_app
+from tests.dialects.pusher.backend import KEY, StillClock, an_app
 from tests.node.fakes import CountingIds
 
 REAL = "protocol=7&client=js&version=8.6.0&flash=false"
@@ -23,7 +23,8 @@ REAL = "protocol=7&client=js&version=8.6.0&flash=false"
 def the_sockets(**settings: Any) -> PusherSockets:
     """The way in to one app with these settings, and two valid keys."""
     app = an_app(settings=AppSettings(**settings), more=[("newer", "its secret")])
-    return PusherSockets(SocketOptions(message_limit=1000, activity_timeout=120), Directory([app]), CountingIds())
+    options = SocketOptions(message_limit=1000, activity_timeout=120)
+    return PusherSockets(options, Directory([app]), CountingIds(), StillClock())
 
 
 def request(query: str = REAL, *, origin: bytes = b"", secure: bool = False, path: str = f"/app/{KEY}") -> Request:

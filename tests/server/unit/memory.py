@@ -6,11 +6,15 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from pushery.core.backlog import Backlog
+from pushery.core.guesses import Guesses
 from pushery.core.stats import Stats
 from pushery.core.wheel import Wheel
 from pushery.dialects.gopusher import GoPusher, GoPusherOptions
 from pushery.node import Node
+from pushery.server.admission import Admission, Limits
 from pushery.server.compression import SharedDeflater
+from pushery.server.door import Door
 from pushery.server.http import HttpConnection
 from pushery.server.router import Router
 from pushery.server.shared import TICK_S, Shared, Timeouts
@@ -28,6 +32,9 @@ NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
 MASK = b"\x37\xfa\x21\x3d"
 
 TIMEOUTS = Timeouts(header=10, body=30, keepalive=75, ping_idle=54, ping_timeout=6, close=5)
+
+
+_NO_LIMITS = Limits()
 
 
 class MemoryTransport(asyncio.Transport):
@@ -185,6 +192,21 @@ class MemoryTransport(asyncio.Transport):
         self.protocol.connection_lost(None)
 
 
+class Hook:
+    """The backends of apps, which a test speaks for: implements `ConnectHooks`."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str, str]] = []
+        self.answers: list[asyncio.Future[bool]] = []
+
+    async def admits(self, app_key: str, url: str, token: str, tag: str) -> bool:
+        """Waits until the test sets the answer."""
+        self.asked.append((app_key, url, token, tag))
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.answers.append(answer)
+        return await answer
+
+
 class Scene:
     """A node with one app, and the server's connections on it. `close` when done."""
 
@@ -198,27 +220,42 @@ class Scene:
         limits: HttpLimits | None = None,
         router: Callable[[Node], Router] | None = None,
         fanout_slice: int = 1000,
+        admit: Limits = _NO_LIMITS,
+        descriptors: int = 1024,
+        max_buffered_bytes: int = 1 << 30,
     ) -> None:
         self.world = World(KEY)
         self.node = self.world.node(fanout_slice=fanout_slice)
         dialect = GoPusher(
-            GoPusherOptions(*SUPER, mask_passwords=False, message_limit=512), self.node.registry.directory
+            GoPusherOptions(*SUPER, mask_passwords=False, message_limit=512),
+            self.node.registry.directory,
+            self.world.clock,
         )
+        self.hooks = Hook()
         self.shared = Shared(
             loop=asyncio.get_running_loop(),
             node=self.node,
             stats=self.node.stats,
-            router=Router(dialect.routes()) if router is None else router(self.node),
+            admission=Admission(admit, self.node.stats, descriptors, self.world.clock.monotonic),
+            backlog=Backlog(max_buffered_bytes, lambda: None),
             wheel=Wheel(TICK_S, 0.0),
             replies=ReplyEncoder(0),
             http_limits=limits or HttpLimits(16384, 65536),
             timeouts=TIMEOUTS,
             outbox_limit=outbox_limit,
-            compress_from=compress_from,
+            deflater=None if compress_from is None else SharedDeflater(compress_from),
             cors_origins=cors_origins,
             trusted_proxies=trusted_proxies,
+            connect_hooks=self.hooks,
         )
-        self._deflater = None if compress_from is None else SharedDeflater(compress_from)
+        self.guesses = Guesses()
+        self.door = Door(
+            self.shared,
+            Router(dialect.routes()) if router is None else router(self.node),
+            self.guesses,
+            self.world.clock.monotonic,
+            secure=False,
+        )
 
     @property
     def stats(self) -> Stats:
@@ -232,7 +269,7 @@ class Scene:
 
     def connect(self, **options: Any) -> MemoryTransport:
         """A client that has connected and said nothing."""
-        return MemoryTransport(HttpConnection(self.shared, self._deflater), **options)
+        return MemoryTransport(HttpConnection(self.door), **options)
 
     def client(self, tag: str = "A:1", **options: Any) -> MemoryTransport:
         """A client whose WebSocket is open; what it received of the handshake is taken off."""

@@ -13,6 +13,7 @@ from pushery.core.publications import ChannelEvent
 from pushery.dialects.pusher import PusherSockets, SocketOptions
 from pushery.dialects.pusher.fallbacks import PusherFallbacks
 from pushery.node import Node
+from pushery.node.system import SystemClock
 from pushery.server.router import Router
 from tests.node.fakes import CountingIds
 from tests.server.unit.memory import KEY, MemoryTransport, Scene, request
@@ -22,7 +23,7 @@ QUERY = "?protocol=7&client=js&version=8.6.0&t=1&n=1"
 
 
 def _router(node: Node) -> Router:
-    sockets = PusherSockets(SocketOptions(MESSAGE_LIMIT, 120), node.registry.directory, CountingIds())
+    sockets = PusherSockets(SocketOptions(MESSAGE_LIMIT, 120), node.registry.directory, CountingIds(), SystemClock())
     return Router([*sockets.routes(), *PusherFallbacks(sockets).routes()])
 
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from pushery.core import codes
 from pushery.server import fallbacks
+from pushery.server.admission import Limits
 from pushery.server.fallbacks import EXPIRY_S, GRACE_S, POLL_S, REOPEN_S
 from pushery.wire.xhr import CLIENT_BUFFER
 from tests.node.fakes import in_loop, turns
@@ -114,6 +115,38 @@ async def test_there_is_an_end_to_how_many_sessions_there_can_be(monkeypatch: py
     await Page(scene, "one").stream()
     assert said_on(await Page(scene, "two").stream()).status == 503
     assert said_on(await Page(scene, "one").stream()).status == 200
+    scene.close()
+
+
+@in_loop
+async def test_sessions_count_against_the_limits_for_sockets_and_leave_room_when_they_end() -> None:
+    scene = FallbackScene(admit=Limits(max_sockets_per_address=1))
+    await Page(scene, "one").stream()
+    refused = said_on(await Page(scene, "two").stream())
+    assert (refused.status, b"\r\nRetry-After: 5" in refused.head) == (429, True)
+    assert b"Access-Control-Allow-Origin: *" in refused.head
+    again = await Page(scene, "one").stream()
+    assert said_on(again).status == 200
+    assert said_on(await Page(scene, "three").stream(peername=("203.0.113.8", 1))).status == 200
+    again.vanish()
+    await turns()
+    scene.pass_time(EXPIRY_S + SLACK)
+    assert scene.stats.connections == 1
+    scene.close()
+
+
+@in_loop
+async def test_what_is_sent_too_fast_is_refused_as_a_whole_and_may_be_sent_again() -> None:
+    scene = FallbackScene(admit=Limits(client_messages_per_second=2))
+    page = Page(scene)
+    await page.stream()
+    ping = {"event": "pusher:ping"}
+    assert [(await page.send(*[ping] * count)).status for count in (1, 1, 1)] == [204, 204, 429]
+    assert scene.stats.messages_in == 2
+    assert scene.errors["too_fast"] == 1
+    refused = await page.send(ping)
+    assert b"Access-Control-Allow-Origin: *" in refused.head
+    assert b"\r\nRetry-After: 1" in refused.head
     scene.close()
 
 

@@ -3,9 +3,11 @@
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from pushery.core.backlog import Backlog
 from pushery.core.exchange import Reply, Request
 from pushery.core.hub import Hub
 from pushery.core.stats import Stats
+from pushery.server.admission import Admission, Limits
 from pushery.server.operations import Operations
 
 OURS = {
@@ -21,7 +23,12 @@ OURS = {
     "pushery_errors": "counter",
     "pushery_push_seconds": "histogram",
 }
-SEEN_IN_THE_HUB = {"pushery_channels": "gauge", "pushery_users": "gauge"}
+SEEN_ELSEWHERE = {
+    "pushery_channels": "gauge",
+    "pushery_users": "gauge",
+    "pushery_buffered_bytes": "gauge",
+    "pushery_network_connections": "gauge",
+}
 OF_APPS = {
     "pushery_app_connections": "gauge",
     "pushery_app_pushes": "counter",
@@ -35,8 +42,12 @@ class Scene:
     def __init__(self, *, per_app: bool = False) -> None:
         self.stats = Stats()
         self.hub = Hub(fanout_slice=10, standing_patterns=10)
+        self.admission = Admission(Limits(max_sockets=5), self.stats, 1024, lambda: 0.0)
+        self.backlog = Backlog(1000, lambda: None)
         self.ready = True
-        operations = Operations(self.stats, self.hub, per_app=per_app, is_ready=lambda: self.ready)
+        operations = Operations(
+            self.hub, self.admission, self.backlog, per_app=per_app, is_stopping=lambda: not self.ready
+        )
         self.routes = {route.path: route for route in operations.routes()}
 
     def ask(self, path: str) -> Reply:
@@ -89,7 +100,7 @@ def test_the_metrics_are_the_text_format_of_prometheus() -> None:
 
 def test_the_metrics_have_these_names_and_each_says_what_it_counts() -> None:
     scene = Scene()
-    assert scene.families() == OURS | SEEN_IN_THE_HUB
+    assert scene.families() == OURS | SEEN_ELSEWHERE
     for family in text_string_to_metric_families(scene.ask("/metrics").body.decode()):
         assert family.documentation
 
@@ -126,7 +137,7 @@ def test_push_times_are_counted_in_rising_buckets() -> None:
 def test_apps_are_counted_apart_only_when_the_setting_says_so() -> None:
     assert not OF_APPS.keys() & Scene().families().keys()
     scene = Scene(per_app=True)
-    assert scene.families() == OURS | SEEN_IN_THE_HUB | OF_APPS
+    assert scene.families() == OURS | SEEN_ELSEWHERE | OF_APPS
     crowd = scene.hub.crowd("key")
     crowd.join("A:1", "somebody", lambda frame: None)
     crowd.pushes, crowd.messages_out = 2, 5

@@ -4,10 +4,10 @@ They come from an urlencoded, multipart or JSON body, or from the query string. 
 repeated name wins, and an empty value counts as absent.
 """
 
+import binascii
 import json
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 from python_multipart.exceptions import FormParserError
@@ -82,9 +82,29 @@ def _from_form(body: bytes) -> dict[str, object]:
 
 
 def _unquote(raw: bytes) -> bytes:
+    """Decode "+" and "%xx"; a "%" that begins no escape stands for itself.
+
+    `a2b_qp` reads `=41` as this format has `%41`, and takes for a whole body of escapes what one of Python's own calls
+    takes for a few. What else means something to it is rewritten before, each in one pass, so that no body is slow.
+    """
     if b"+" in raw:
         raw = raw.replace(b"+", b" ")
-    return unquote_to_bytes(raw) if b"%" in raw else raw
+    if b"%" not in raw:
+        return raw
+    if b"%%" in raw:
+        raw = raw.replace(b"%%", b"%25%").replace(b"%%", b"%25%")  # the second where the first has left two together
+    if raw.endswith(b"%"):
+        raw += b"25"
+    for line_end in (b"%\r", b"%\n"):
+        if line_end in raw:
+            raw = raw.replace(line_end, b"%25" + line_end[1:])
+    # "=" and "%" change places until it is decoded. So an escape for either is one for the other, and a "%" that begins
+    # no escape, which comes out as "=", ends as the "%" that it was.
+    raw = raw.replace(b"%3D", b"=").replace(b"%3d", b"=").replace(b"%25", b"%3D")
+    return binascii.a2b_qp(raw.translate(_SWAPPED)).translate(_SWAPPED)
+
+
+_SWAPPED: Final = bytes.maketrans(b"%=", b"=%")
 
 
 def _first_wins(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, object]:

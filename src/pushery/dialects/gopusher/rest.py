@@ -10,9 +10,12 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from pushery.core.appchanges import is_web_url
 from pushery.core.apps import MAX_NAME, App, Directory
+from pushery.core.appsettings import MAX_URL, AppSettings
 from pushery.core.basicauth import administers, credentials, match, sent_credentials, unauthorized
 from pushery.core.effects import (
+    AskHook,
     Inspect,
     ListApps,
     Once,
@@ -27,9 +30,12 @@ from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.hub import Crowd
 from pushery.core.once import idempotency_key
 from pushery.core.patterns import PatternError
+from pushery.core.ports import Clock
 from pushery.core.publications import Publication
+from pushery.core.tokens import sent_token
+from pushery.dialects.gopusher.entry import check_token, not_admitted, require_origin
 from pushery.dialects.gopusher.parameters import Parameters
-from pushery.dialects.gopusher.session import GoPusherSession
+from pushery.dialects.gopusher.session import GoPusherSession, PassingSession
 
 MAX_LIMIT: Final = 1000
 """Rows in a page at most, and for limit 0."""
@@ -100,8 +106,9 @@ class GoPusher:
     has been revoked since: they go by account and password. Replies repeat the key that was asked with.
     """
 
-    def __init__(self, options: GoPusherOptions, directory: Directory) -> None:
+    def __init__(self, options: GoPusherOptions, directory: Directory, clock: Clock) -> None:
         self._directory = directory
+        self._clock = clock
         self.configure(options)
 
     def configure(self, options: GoPusherOptions) -> None:
@@ -117,7 +124,7 @@ class GoPusher:
             Route("GET", "/api/app-list/{limit}/{page}", self.app_list, "List the apps (super admin)."),
             Route("POST", "/api/push/{app_key}", self.push, "Push to all of an app, or to the tags a pattern matches."),
             Route("GET", "/api/{app_key}/listonlineuser/{limit}/{page}", self.list_online, "List the tags online."),
-            Route("GET", "/ws/{app_key}/{user_tag}", self.connect, "Connect a client (WebSocket)."),
+            Route("GET", "/ws/{app_key}/{user_tag}", self.connect, "Connect a client (WebSocket).", door="clients"),
         ]
 
     def register(self, request: Request, params: Mapping[str, str]) -> Outcome:
@@ -128,7 +135,8 @@ class GoPusher:
         if ":" in account:
             message = "An auth_account cannot contain ':', which HTTP Basic auth ends it with."
             raise Refusal(400, "malformed_parameter", message, parameter="auth_account")
-        return RegisterApp(name, account, password, request.peer, _registered)
+        settings = AppSettings(connect_hook=_hook_url(sent.optional("connect_hook")))
+        return RegisterApp(name, account, password, request.peer, _registered, settings)
 
     def unregister(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """DELETE /api/{app_key}/unregister"""
@@ -158,7 +166,7 @@ class GoPusher:
             return _json(_Pushed(params["app_key"], content, user_tag, str(total)))
 
         publication = Publication(app.key, content.encode(), user_tag or None)
-        return Publish(publication, answer, _bad_pattern, _once(request, content, user_tag))
+        return Publish(publication, answer, _bad_pattern, _too_fast, _once(request, content, user_tag))
 
     def list_online(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /api/{app_key}/listonlineuser/{limit}/{page}"""
@@ -173,16 +181,39 @@ class GoPusher:
 
     def connect(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /ws/{app_key}/{user_tag}"""
-        app = self._directory.by_key.get(params["app_key"])
-        if app is None:
-            raise _unknown_app()
-        _require_in_use(app)
-        tag = params["user_tag"]
+        key, tag = params["app_key"], params["user_tag"]
+        app = self._app_in_use(key)
+        require_origin(request, app)
         if not 0 < len(tag) <= MAX_TAG:
             raise Refusal(
                 400, "malformed_parameter", f"A user tag has 1 to {MAX_TAG} characters.", parameter="user_tag"
             )
-        return OpenSocket(GoPusherSession(app.key, tag, self._options.message_limit))
+        token, hook = sent_token(request).token, app.settings.connect_hook
+        if not hook:
+            return self._open(app, tag, check_token(token, app, tag, self._clock.wall_ms()))
+        if not token:
+            raise not_admitted()
+
+        def answer(admitted: bool) -> OpenSocket:
+            if not admitted:
+                raise not_admitted()
+            return self._open(self._app_in_use(key), tag, None)
+
+        return AskHook(app.key, hook, token, tag, answer)
+
+    def _open(self, app: App, tag: str, left_s: float | None) -> OpenSocket:
+        limit = self._options.message_limit
+        if left_s is None:
+            return OpenSocket(GoPusherSession(app.key, tag, limit))
+        return OpenSocket(PassingSession(app.key, tag, limit, left_s))
+
+    def _app_in_use(self, key: str) -> App:
+        """The app that clients with this key come to. Raises Refusal."""
+        app = self._directory.by_key.get(key)
+        if app is None:
+            raise _unknown_app()
+        _require_in_use(app)
+        return app
 
     def _require_super_admin(self, request: Request) -> None:
         if not match(sent_credentials(request), self._super_admin):
@@ -206,6 +237,13 @@ def _short(sent: Parameters, name: str) -> str:
     return value
 
 
+def _hook_url(url: str) -> str:
+    if url and (len(url) > MAX_URL or not is_web_url(url)):
+        message = f"'connect_hook' must be an http or https URL with a host, of at most {MAX_URL} characters."
+        raise Refusal(400, "malformed_parameter", message, parameter="connect_hook")
+    return url
+
+
 def _require_in_use(app: App) -> None:
     if not app.settings.enabled:
         message = "The app is switched off: its setting 'enabled' is false."
@@ -222,6 +260,11 @@ def _unknown_app() -> Refusal:
 def _bad_pattern(error: PatternError) -> Reply:
     message = f"user_tag is not a valid RE2 pattern: {error}, at character {error.position}."
     return Refusal(400, "invalid_pattern", message, parameter="user_tag", position=error.position).reply()
+
+
+def _too_fast(limit: int) -> Reply:
+    message = f"More than {limit} pushes in a second are not taken: send this one again later."
+    return Refusal(429, "too_fast", message, headers=(("Retry-After", "1"),)).reply()
 
 
 def _once(request: Request, content: str, user_tag: str) -> Once | None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from pushery.core import codes
 from pushery.core.codes import Close
-from pushery.core.effects import JoinTag, SocketEffect
+from pushery.core.effects import CloseLater, JoinTag, SocketEffect
 
 
 class GoPusherSession:
@@ -27,3 +28,17 @@ class GoPusherSession:
     def farewell(self, close: Close) -> tuple[Close, bytes | None]:
         """Every close goes out as it is; this dialect has no last words."""
         return close, None
+
+
+class PassingSession(GoPusherSession):
+    """One whose connect token expires: a class of its own, so that the others need not remember when."""
+
+    __slots__ = ("_left_s",)
+
+    def __init__(self, app_key: str, tag: str, message_limit: int, left_s: float) -> None:
+        super().__init__(app_key, tag, message_limit)
+        self._left_s = left_s
+
+    def opened(self) -> Sequence[SocketEffect]:
+        """It receives until its token has expired."""
+        return (*super().opened(), CloseLater(self._left_s, codes.TOKEN_EXPIRED))

@@ -43,10 +43,10 @@ def bad_timestamp(sent: str) -> ApiRefusal:
     return ApiRefusal(401, "bad_auth_timestamp", text)
 
 
-def expired(sent_s: int, now_s: int, window_s: int) -> ApiRefusal:
+def expired(sent_s: int, now_s: int, window_s: float) -> ApiRefusal:
     """Signed too long ago, or by a clock that is ahead. Times are unix seconds."""
     given, ours = _iso(sent_s), _iso(now_s)
-    text = f"Timestamp expired: Given timestamp ({given}) not within {window_s}s of server time ({ours})"
+    text = f"Timestamp expired: Given timestamp ({given}) not within {window_s:g}s of server time ({ours})"
     return ApiRefusal(401, "timestamp_expired", text)
 
 

@@ -34,7 +34,6 @@ _RECEIVING: Final = (
     *_ANY_ORIGIN,
     ("Cache-Control", "no-store, no-transform"),
     ("X-Accel-Buffering", "no"),  # nginx would keep a reply until it is complete
-    ("X-Content-Type-Options", "nosniff"),
 )
 
 
@@ -53,9 +52,9 @@ class PusherFallbacks:
             (f"{base}/xhr_send", self.send, "Send as a Pusher client without WebSockets."),
         )
         return [
-            *(Route("POST", path, handle, summary, prefixed=True) for path, handle, summary in posts),
+            *(Route("POST", path, handle, summary, prefixed=True, door="clients") for path, handle, summary in posts),
             *(
-                Route("OPTIONS", path, self.preflight, "Ask whether a page may do that.", prefixed=True)
+                Route("OPTIONS", path, self.preflight, "Ask whether a page may.", prefixed=True, door="clients")
                 for path, _, _ in posts
             ),
         ]
@@ -70,7 +69,7 @@ class PusherFallbacks:
 
     def send(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """POST {any prefix}/app/{key}/{server}/{session}/xhr_send"""
-        return Submit(_name(params), request.body, _sent, _malformed)
+        return Submit(_name(params), request.body, _sent, _malformed, _too_fast)
 
     def preflight(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """OPTIONS of any of them: a page of any origin may, without credentials."""
@@ -100,3 +99,8 @@ def _sent(found: bool) -> Reply:
 def _malformed(problem: str) -> Reply:
     text = f"The body has to be a JSON array of strings, each of them the JSON of an event: {problem}"
     return ApiRefusal(400, "malformed_body", text, headers=_ANY_ORIGIN).reply()
+
+
+def _too_fast(limit: int) -> Reply:
+    headers = (*_ANY_ORIGIN, ("Retry-After", "1"))
+    return ApiRefusal(429, "too_fast", f"A client may send {limit} messages a second", headers=headers).reply()

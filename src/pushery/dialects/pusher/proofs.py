@@ -14,7 +14,11 @@ _SHOWN: Final = 500
 
 
 class Unproved(Exception):
-    """Why a proof is not accepted; the message is for the client."""
+    """Why a proof is not accepted; the message is for the client. `status` is as in HTTP."""
+
+    def __init__(self, message: str, status: int = 401) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def check_subscription(app: App, auth: str, socket_id: str, channel: str, channel_data: str | None) -> None:

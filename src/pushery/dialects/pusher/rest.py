@@ -49,9 +49,15 @@ _encode = msgspec.json.Encoder().encode
 class PusherApi:
     """The API over the apps there are."""
 
-    def __init__(self, directory: Directory, clock: Clock) -> None:
+    def __init__(self, directory: Directory, clock: Clock, max_age_s: float) -> None:
+        """`max_age_s` is the server's setting `signature_max_age`."""
         self._directory = directory
         self._clock = clock
+        self.configure(max_age_s)
+
+    def configure(self, max_age_s: float) -> None:
+        """Take requests that are at most so old, from now on."""
+        self._max_age_s = max_age_s
 
     def routes(self) -> list[Route]:
         """Every route of the API. Libraries may put a path before `/apps`."""
@@ -170,7 +176,7 @@ class PusherApi:
         owner = self._directory.by_key.get(key)
         if owner is None or (app is not None and owner is not app):
             raise errors.unknown_key()
-        verify(request, query, owner, self._clock.wall_ms())
+        verify(request, query, owner, self._clock.wall_ms(), self._max_age_s)
         if not owner.settings.enabled:
             raise errors.forbidden("this app is disabled")
         if not owner.settings.pusher:

@@ -18,9 +18,6 @@ from pushery.core.exchange import Request
 from pushery.dialects.pusher import errors
 from pushery.dialects.pusher.mac import signature
 
-WINDOW_S: Final = 600
-"""How far a request's timestamp may be off, in seconds: the protocol's number."""
-
 _SIGNATURE: Final = "auth_signature"
 
 
@@ -92,14 +89,17 @@ def _is_array(key: str) -> bool:
     return name != "" and bracket != "" and (index == "" or (index.isascii() and index.isdigit()))
 
 
-def verify(request: Request, query: Query, app: App, now_ms: int) -> None:
-    """Raises ApiRefusal (401) unless the request is signed by `app`, whose key `auth_key` is. `now_ms` is unix time."""
+def verify(request: Request, query: Query, app: App, now_ms: int, max_age_s: float) -> None:
+    """Raises ApiRefusal (401) unless the request is signed by `app`, whose key `auth_key` is.
+
+    `now_ms` is unix time. The time in the request may be off by less than `max_age_s`, either way.
+    """
     values = query.values
     sent = values.get(_SIGNATURE)
     if sent is None:
         raise errors.missing_auth(_SIGNATURE)
     _check_version(values)
-    _check_time(values, now_ms)
+    _check_time(values, now_ms, max_age_s)
     _check_body(values, request.body)
     secret = app.secret_of(values.get("auth_key", ""))
     if secret is None:
@@ -127,14 +127,14 @@ def _check_version(values: dict[str, str]) -> None:
         raise errors.bad_version(version)
 
 
-def _check_time(values: dict[str, str], now_ms: int) -> None:
+def _check_time(values: dict[str, str], now_ms: int, max_age_s: float) -> None:
     sent = values.get("auth_timestamp")
     if sent is None:
         raise errors.missing_auth("auth_timestamp")
     if not (sent.isascii() and sent.isdigit() and len(sent) <= 18):
         raise errors.bad_timestamp(sent)
-    if abs(now_ms - int(sent) * 1000) >= WINDOW_S * 1000:
-        raise errors.expired(int(sent), now_ms // 1000, WINDOW_S)
+    if abs(now_ms - int(sent) * 1000) >= max_age_s * 1000:
+        raise errors.expired(int(sent), now_ms // 1000, max_age_s)
 
 
 def _check_body(values: dict[str, str], body: bytes) -> None:

@@ -6,10 +6,9 @@ Source: Pusher Channels protocol, sections 1, 3 and 4.
 
 import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -18,8 +17,11 @@ from pushery.core.apps import App, Directory
 from pushery.core.codes import Close
 from pushery.core.effects import OpenSocket, Outcome, Route, Session
 from pushery.core.exchange import Request
-from pushery.core.ports import IdSource
+from pushery.core.origins import may_open_sockets
+from pushery.core.ports import Clock, IdSource
+from pushery.core.tokens import BadToken, ExpiredToken, Grant, read_token, sent_token
 from pushery.dialects.pusher.session import PusherSession, RefusedSession
+from pushery.dialects.pusher.tokensession import TokenSession
 
 PROTOCOLS: Final = frozenset({4, 5, 6, 7})
 
@@ -48,9 +50,10 @@ class _No(Exception):
 class PusherSockets:
     """The way in for clients of the apps in `directory`."""
 
-    def __init__(self, options: SocketOptions, directory: Directory, ids: IdSource) -> None:
+    def __init__(self, options: SocketOptions, directory: Directory, ids: IdSource, clock: Clock) -> None:
         self._directory = directory
         self._ids = ids
+        self._clock = clock
         self.configure(options)
 
     def configure(self, options: SocketOptions) -> None:
@@ -59,7 +62,8 @@ class PusherSockets:
 
     def routes(self) -> list[Route]:
         """Every route of the dialect that opens a socket."""
-        return [Route("GET", "/app/{key}", self.connect, "Connect a Pusher client (WebSocket).", prefixed=True)]
+        summary = "Connect a Pusher client (WebSocket)."
+        return [Route("GET", "/app/{key}", self.connect, summary, prefixed=True, door="clients")]
 
     def connect(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET {any prefix}/app/{key}"""
@@ -74,19 +78,17 @@ class PusherSockets:
     def session(self, request: Request, key: str) -> Session:
         """The session for a client that asks for `key`, whatever transport carries it."""
         try:
-            app = self._admit(request, key)
+            app, grant = self._admit(request, key)
         except _No as no:
             return RefusedSession(no.close, no.message)
-        options = self._options
-        return PusherSession(
-            self._directory,
-            app,
-            self._ids.socket_id(),
-            activity_timeout_s=options.activity_timeout,
-            message_limit=options.message_limit,
-        )
+        directory, socket_id, options = self._directory, self._ids.socket_id(), self._options
+        timeout_s, limit = options.activity_timeout, options.message_limit
+        if grant is None:
+            return PusherSession(directory, app, socket_id, activity_timeout_s=timeout_s, message_limit=limit)
+        return TokenSession(directory, app, socket_id, grant, activity_timeout_s=timeout_s, message_limit=limit)
 
-    def _admit(self, request: Request, key: str) -> App:
+    def _admit(self, request: Request, key: str) -> tuple[App, Grant | None]:
+        """The app, and what the client's token allows there; None when it has sent none. Raises _No."""
         app = self._directory.by_key.get(key)
         if app is None:
             message = f"App key {key[:64]} not in this cluster. Did you forget to specify the cluster?"
@@ -98,11 +100,23 @@ class PusherSockets:
             raise _No(codes.APP_DISABLED, "This app does not speak the Pusher protocol: set pusher=true.")
         if settings.tls_only and not request.secure:
             raise _No(codes.TLS_ONLY)
-        _check_protocol(request.query)
-        origin = request.header(b"origin").decode("latin-1")
-        if settings.allowed_origins and origin and not _is_allowed(origin, settings.allowed_origins):
+        token, query = sent_token(request)
+        _check_protocol(query)
+        if not may_open_sockets(request, settings.allowed_origins):
             raise _No(codes.UNAUTHORIZED, "Origin not allowed")
-        return app
+        return app, self._read_token(token, app)
+
+    def _read_token(self, token: str, app: App) -> Grant | None:
+        if not token:
+            if app.settings.require_token:
+                raise _No(codes.UNAUTHORIZED, "This app lets nobody in without a connect token.")
+            return None
+        try:
+            return read_token(token, app, self._clock.wall_ms())
+        except ExpiredToken as expired:
+            raise _No(codes.TOKEN_EXPIRED, str(expired)) from None
+        except BadToken as bad:
+            raise _No(codes.UNAUTHORIZED, str(bad)) from None
 
 
 @lru_cache(maxsize=256)  # all clients of a library ask alike, and parsing costs a seventh of letting one in
@@ -116,12 +130,3 @@ def _check_protocol(query: str) -> None:
         raise _No(codes.NO_PROTOCOL)
     if not (protocol.isascii() and protocol.isdigit() and len(protocol) < 4 and int(protocol) in PROTOCOLS):
         raise _No(codes.BAD_PROTOCOL)
-
-
-def _is_allowed(origin: str, patterns: tuple[str, ...]) -> bool:
-    """Whether the host of a page's origin fits one of the patterns; `*` stands for any part."""
-    try:
-        host = urlsplit(origin).hostname or ""
-    except ValueError:
-        return False
-    return any(fnmatchcase(host, pattern.lower()) or pattern == origin for pattern in patterns)

@@ -1,0 +1,128 @@
+"""One way into the server: an address to connect to, and what is found behind it.
+
+It turns requests into replies, or into what a connection becomes instead; it knows no transport. Invariant: whatever
+happens while a request is answered, an answer comes out, and whose fault it was is logged once if it was ours.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import structlog
+
+from pushery.core.effects import AskHook, OpenSocket, OpenStream, Outcome, Submit
+from pushery.core.exchange import Refusal, Reply, Request
+from pushery.core.guesses import Guesses
+from pushery.core.ports import StorageError
+from pushery.core.sources import source_of
+from pushery.server.cors import preflight
+from pushery.server.fallbacks import submit
+from pushery.server.proxies import asked_by
+from pushery.server.router import Router
+from pushery.server.shared import Shared
+
+log = structlog.get_logger("pushery.server")
+
+Answer: TypeAlias = Reply | Awaitable[Reply] | OpenSocket | OpenStream | AskHook
+
+
+class Door:
+    """Answers what is asked at one address. `secure` says whether clients speak TLS to this server itself, and
+    `clients_only` that backends have a door of their own."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        router: Router,
+        guesses: Guesses,
+        monotonic: Callable[[], float],
+        *,
+        secure: bool,
+        clients_only: bool = False,
+    ) -> None:
+        self.shared = shared
+        self.secure = secure
+        admission = shared.admission
+        self.most_connections = admission.most_with_sockets if clients_only else admission.most_connections
+        """Connections of the server up to which one more is let in here."""
+        self._router = router
+        self._guesses = guesses
+        self._monotonic = monotonic
+
+    def answer(self, request: Request) -> Answer:
+        """What a request is answered, now or later, or what its connection becomes."""
+        shared = self.shared
+        shared.stats.http_requests += 1
+        credentials = b""
+        try:
+            if shared.trusted_proxies:
+                request.peer, request.secure = asked_by(request, shared.trusted_proxies, shared.forwarded_header)
+            if self._guesses.limit:
+                credentials = _credentials(request)
+                if credentials:
+                    self._refuse_guesses(request, credentials)
+            outcome = self._options(request) if request.method == "OPTIONS" else self._router.dispatch(request)
+            answer = self._perform(outcome)
+        except Refusal as refusal:
+            if credentials and refusal.status == 401:
+                self._note_guess(request)
+            return self.refused(refusal)
+        except Exception as error:
+            return self.failed(error)
+        if credentials:
+            self._guesses.right(source_of(request.peer), credentials)
+        return answer
+
+    def _options(self, request: Request) -> Outcome:
+        """What a path has to say about itself, or else what the router and the settings say."""
+        methods = self._router.methods(request.path)
+        try:
+            return self._router.dispatch(request)
+        except Refusal:
+            return preflight(request, methods, self.shared.cors_origins)
+
+    def _perform(self, outcome: Outcome) -> Answer:
+        """Do what a dialect wants done, unless that is the connection's business."""
+        if isinstance(outcome, Reply | OpenSocket | OpenStream | AskHook):
+            return outcome
+        if isinstance(outcome, Submit):
+            return submit(self.shared, outcome)
+        return self.shared.node.perform(outcome)
+
+    def _refuse_guesses(self, request: Request, credentials: bytes) -> None:
+        wait_s = self._guesses.wait(source_of(request.peer), credentials, self._monotonic())
+        if wait_s:
+            seconds = math.ceil(wait_s)
+            message = f"Too many wrong credentials came from your address: try again in {seconds} s."
+            raise Refusal(429, "too_many_failures", message, headers=(("Retry-After", str(seconds)),))
+
+    def _note_guess(self, request: Request) -> None:
+        source = source_of(request.peer)
+        if self._guesses.wrong(source, self._monotonic()):
+            log.warning("credentials_guessed", source=source, limit_per_minute=self._guesses.limit)
+
+    def refused(self, refusal: Refusal) -> Reply:
+        """The answer to who is refused."""
+        self.shared.stats.errors[refusal.code] += 1
+        return refusal.reply()
+
+    def failed(self, error: BaseException) -> Reply:
+        """Our fault, not the caller's: logged once with its traceback, answered without detail."""
+        if isinstance(error, Refusal):
+            return self.refused(error)
+        if isinstance(error, StorageError):
+            log.error("registry_failed", error=str(error))
+            message = "The registry cannot be written just now; nothing was changed. Try again."
+            return self.refused(Refusal(503, "registry_unavailable", message, headers=(("Retry-After", "5"),)))
+        log.error("request_failed", exc_info=error)
+        return self.refused(Refusal(500, "internal_error", "Something went wrong here; the server's log says more."))
+
+
+def _credentials(request: Request) -> bytes:
+    """What a caller wants to prove himself with: a Basic header, or the key of a signature. b"" when nothing."""
+    header = request.headers.get(b"authorization")
+    if header is not None and header[:6].lower() == b"basic ":
+        return header
+    if "auth_signature=" not in request.query:
+        return b""
+    return request.query.partition("auth_key=")[2].partition("&")[0].encode()

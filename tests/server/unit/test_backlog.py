@@ -1,0 +1,79 @@
+"""What connections keep of what their clients have sent in part, and what happens when that is too much."""
+
+from pushery.core import codes
+from pushery.wire.websocket import CONTINUATION, close_frame
+from tests.node.fakes import in_loop, turns
+from tests.server.unit.memory import TEXT, Scene, frame, request
+
+
+@in_loop
+async def test_a_part_of_a_message_is_counted_while_it_is_kept() -> None:
+    scene = Scene()
+    client, backlog = scene.client(), scene.shared.backlog
+    whole = frame(TEXT, b"x" * 100)
+    client.send(whole[:50])
+    assert backlog.size == 50
+    client.send(whole[50:])
+    assert (backlog.size, len(backlog)) == (0, 0)
+    client.send(frame(TEXT, b"x" * 40, final=False))
+    assert backlog.size == 40
+    client.vanish()
+    await turns()
+    assert (backlog.size, len(backlog)) == (0, 0)
+    scene.close()
+
+
+@in_loop
+async def test_who_has_sent_the_largest_parts_goes_when_there_is_too_much() -> None:
+    scene = Scene(max_buffered_bytes=500)
+    large, small = scene.client("large"), scene.client("small")
+    small.send(frame(TEXT, b"x" * 100)[:90])
+    large.send(frame(TEXT, b"x" * 400, final=False))
+    large.send(frame(CONTINUATION, b"x" * 90, final=False))
+    assert scene.shared.backlog.size == 580
+    assert scene.shared.backlog.make_room() == 1
+    assert large.received == close_frame(codes.OVERLOADED)
+    assert large.has_ended()
+    assert small.received == b""
+    assert scene.shared.backlog.size == 90
+    large.send(frame(TEXT, b"more"))
+    assert scene.stats.messages_in == 0
+    scene.close()
+
+
+@in_loop
+async def test_a_part_of_a_body_is_counted_while_it_is_kept() -> None:
+    scene = Scene()
+    client, backlog = scene.connect(), scene.shared.backlog
+    whole = request("POST", "/nothing", body=b"x" * 100)
+    client.send(whole[:-60])
+    assert backlog.size == 40
+    client.send(whole[-60:])
+    await turns()
+    assert (backlog.size, len(backlog)) == (0, 0)
+    assert client.received.startswith(b"HTTP/1.1 404 ")
+    client.send(whole[:-1])
+    assert backlog.size == 99
+    client.vanish()
+    await turns()
+    assert (backlog.size, len(backlog)) == (0, 0)
+    scene.close()
+
+
+@in_loop
+async def test_of_requests_the_largest_is_refused_and_told_when_to_come_again() -> None:
+    scene = Scene(max_buffered_bytes=150)
+    clients = [scene.connect() for _ in range(3)]
+    for size, client in zip((30, 90, 60), clients, strict=True):
+        client.send(request("POST", "/nothing", body=b"x" * 100)[: size - 100])
+    assert scene.shared.backlog.make_room() == 1
+    assert [bool(client.received) for client in clients] == [False, True, False]
+    assert clients[1].received.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 5\r\n" in clients[1].received
+    assert scene.errors["overloaded"] == 1
+    clients[1].send(b"x" * 10)
+    clients[0].send(b"x" * 70)
+    await turns()
+    assert clients[0].received.startswith(b"HTTP/1.1 404 ")
+    assert len(scene.shared.backlog) == 1
+    scene.close()
