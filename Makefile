@@ -47,6 +47,11 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	@$(BIN)/python -m soak
 
+# Looks for inputs that break a parser, for minutes or as long as you like: .venv/bin/python -m fuzz run --seconds 3600
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=2.3"
+	@$(BIN)/python -m fuzz run
+
 # Reads the advisories of the Python Packaging Advisory Database, for exactly what the lock file installs.
 audit: $(VENV)/.dev
 	@$(BIN)/uv tool run --quiet --from pip-audit==2.10.1 pip-audit --require-hashes --disable-pip -r requirements.lock

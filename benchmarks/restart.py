@@ -161,7 +161,7 @@ def described(sum_total: Account) -> str:
         half, most = gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.99)]
         lines.append(
             f"gap: median {half:.3f} s, 99 % {most:.3f} s, longest {gaps[-1]:.3f} s; events missed in it: "
-            f"client's gap: {sum_total.lost_in_gaps / len(gaps):.2f} on average"
+            f"{sum_total.lost_in_gaps / len(gaps):.2f} on average"
         )
         lines.append(f"back after the first close: first {returns[0]:.2f} s, last {returns[-1]:.2f} s")
         per = [0] * (int(returns[-1] / 0.25) + 1)

@@ -186,6 +186,9 @@ class RequestParser:
         except httptools.HttpParserUpgrade:
             return True
         except httptools.HttpParserError as error:
+            if isinstance(error.__context__, MemoryError):  # the request may be fine: its sender is to try again
+                message = "The server is short of memory just now: try again."
+                raise Refusal(503, "overloaded", message, headers=(("Retry-After", "5"),)) from None
             problem = str(error)
         else:
             return False

@@ -16,7 +16,8 @@ from pushery.core.effects import Outcome, Route
 from pushery.core.exchange import Reply, Request
 from pushery.core.publications import Publication
 from pushery.node import Node
-from pushery.server.http import HttpConnection, peer_address
+from pushery.server.exchanges import peer_address
+from pushery.server.http import HttpConnection
 from pushery.server.router import Router
 from pushery.wire.http import HttpLimits
 from pushery.wire.websocket import payload_of, split_frames
