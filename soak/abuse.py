@@ -20,9 +20,6 @@ from soak.world import App, World
 FROM: Final = "127.0.0.2"
 """Whose address the abuse comes from: what the server does about it must not concern anybody else."""
 
-UNCOUNTED: Final = ("invalid_pattern", "malformed_body", "unknown_session")
-"""Refusals that the server does not always count: those that are found out when the route has been left."""
-
 _PATIENCE_S: Final = 15.0
 TOO_MANY: Final = 429
 """What an address may be answered with that has guessed credentials often, though it now sends the right ones."""
@@ -103,8 +100,7 @@ class Abuser:
             if answer.status not in statuses:
                 raise _Unlike(f"was answered {answer.status} instead of {statuses}: {answer.body[:200]!r}")
             kind = kind_of(answer)
-            tally = self._world.perhaps if kind in UNCOUNTED else self._world.explained
-            tally[kind] += 1
+            self._world.explained[kind] += 1
         finally:
             _drop(writer)
 

@@ -8,7 +8,11 @@ from pushery.core.exchange import Refusal, Reply, Request
 def test_a_refusal_becomes_the_one_error_shape() -> None:
     reply = Refusal(400, "missing_parameter", "Say what to push: content.").reply()
     assert reply == Reply(
-        400, b'{"error":{"code":"missing_parameter","message":"Say what to push: content."}}', (), "application/json"
+        400,
+        b'{"error":{"code":"missing_parameter","message":"Say what to push: content."}}',
+        (),
+        "application/json",
+        "missing_parameter",
     )
 
 

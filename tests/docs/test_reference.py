@@ -24,6 +24,7 @@ from pushery.dialects.pusher.fallbacks import PusherFallbacks
 from pushery.node.system import SystemClock, SystemIds
 from pushery.server.admission import Admission, Limits
 from pushery.server.operations import Operations
+from pushery.server.pauses import PAUSES
 from pushery.workers import ConnectHookCollector, HookCollector, HookStats
 from tests.docs.pages import REFERENCE, ROOT, rows, section
 
@@ -39,7 +40,7 @@ def operations() -> Operations:
         Backlog(1, lambda: None),
         per_app=True,
         is_stopping=lambda: False,
-        further=[HookCollector(HookStats()), ConnectHookCollector({})],
+        further=[HookCollector(HookStats()), ConnectHookCollector({}), PAUSES],
     )
 
 

@@ -15,6 +15,7 @@ from pushery.app.assembly import Assembly
 from pushery.app.doors import Doors, DoorsError, cannot_listen
 from pushery.app.system import raise_descriptor_limit
 from pushery.config import Address, Settings, check
+from pushery.core import codes
 from pushery.core.ports import StorageError
 from pushery.node.registry import Registry
 from pushery.node.system import SystemClock
@@ -99,7 +100,8 @@ class Application:
         if self._webhooks is not None:
             self._webhooks.send_away()
         if self._assembly is not None:
-            await self._assembly.stop(self.settings.shutdown_timeout, self.settings.drain_rate)
+            goodbye = codes.HANDOVER if self._doors is not None and self._doors.are_shared else codes.RESTART
+            await self._assembly.stop(self.settings.shutdown_timeout, self.settings.drain_rate, goodbye)
         if self._doors is not None:
             await self._doors.part()
         await self._connect_hooks.stop(_FLUSH_WEBHOOKS_S)

@@ -9,6 +9,7 @@ from typing import Final
 from pushery.app import options
 from pushery.config import Settings
 from pushery.core.backlog import Backlog
+from pushery.core.codes import Close
 from pushery.core.effects import Route
 from pushery.core.guesses import Guesses
 from pushery.core.hub import Hub
@@ -25,6 +26,7 @@ from pushery.server.admission import Admission
 from pushery.server.compression import SharedDeflater
 from pushery.server.door import Door
 from pushery.server.operations import Operations
+from pushery.server.pauses import PAUSES
 from pushery.server.router import Elsewhere, Router, nowhere
 from pushery.server.server import Server, new_wheel
 from pushery.server.shared import Shared
@@ -95,7 +97,7 @@ class Assembly:
             self._shared.backlog,
             per_app=settings.metrics_per_app,
             is_stopping=lambda: self._shared.draining,
-            further=[HookCollector(webhooks.stats), ConnectHookCollector(connect_hooks.outcomes)],
+            further=[HookCollector(webhooks.stats), ConnectHookCollector(connect_hooks.outcomes), PAUSES],
         )
         routes = [
             *self._gopusher.routes(),
@@ -144,7 +146,7 @@ class Assembly:
     def _configure(self, settings: Settings) -> None:
         self._node.publishes_per_second = settings.publishes_per_second
 
-    async def stop(self, timeout_s: float, drain_rate: int) -> None:
-        """Stop in order, within this time and a moment, closing so many sockets a second."""
+    async def stop(self, timeout_s: float, drain_rate: int, goodbye: Close) -> None:
+        """Stop in order, within this time and a moment, closing so many sockets a second with `goodbye`."""
         self._watching.cancel()
-        await self.server.stop(timeout_s, drain_rate)
+        await self.server.stop(timeout_s, drain_rate, goodbye)

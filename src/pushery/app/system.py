@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from pushery.config import Address
+from pushery.server.pauses import PAUSES
 
-_GC_THRESHOLDS: Final = (50_000, 50, 100)
-"""No cycles are made per connection, so the collector has next to nothing to find: let it look rarely."""
+_GC_THRESHOLDS: Final = (5_000, 5, 1_000)
+"""No cycles are made per connection or message, so next to nothing is to be found, and most of it young: the young are
+looked at often, some 30,000 objects at most at a time, and all of them hardly ever, which would hold up everybody."""
 
 
 def raise_descriptor_limit() -> int:
@@ -27,6 +29,7 @@ def settle_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
+    PAUSES.watch()
 
 
 class _Place(NamedTuple):

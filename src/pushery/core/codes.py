@@ -25,6 +25,7 @@ BAD_UTF8: Final = Close(1007, "text is not valid UTF-8", "Mend the client: text 
 TOO_BIG: Final = Close(1009, "message too big", "Send less, or raise `message_limit` (Pusher: `pusher_message_limit`).")
 INTERNAL_ERROR: Final = Close(1011, "internal error", "Reconnect after a pause; the server's log says more.")
 RESTART: Final = Close(1012, "service restart", "Reconnect.")
+HANDOVER: Final = Close(1012, "service restart, the next server is ready", "Reconnect.")
 NOT_TEXT: Final = Close(1003, "text messages only", "Mend the client: this protocol has no binary messages.")
 TLS_ONLY: Final = Close(4000, "app accepts TLS only", "Connect with wss.")
 APP_UNREGISTERED: Final = Close(4001, "app unregistered", "Do not reconnect: the app is gone.")
@@ -43,6 +44,7 @@ TOKEN_EXPIRED: Final = Close(4011, "connect token expired", "Get a new token, an
 SLOW_CLIENT: Final = Close(4101, "too slow: outbox full", "Reconnect after a pause, and read faster.")
 OVERLOADED: Final = Close(4100, "over capacity", "Reconnect after a pause: too much waited in the server.")
 RESTARTING: Final = Close(4100, "server is restarting", "Reconnect after a second.")
+MOVED: Final = Close(4200, "another server takes over", "Reconnect at once.")
 PONG_MISSING: Final = Close(4201, "pong reply not received", "Reconnect at once.")
 
 CLOSES: Final = (
@@ -53,6 +55,7 @@ CLOSES: Final = (
     TOO_BIG,
     INTERNAL_ERROR,
     RESTART,
+    HANDOVER,
     NOT_TEXT,
     TLS_ONLY,
     APP_UNREGISTERED,
@@ -71,5 +74,6 @@ CLOSES: Final = (
     SLOW_CLIENT,
     OVERLOADED,
     RESTARTING,
+    MOVED,
     PONG_MISSING,
 )

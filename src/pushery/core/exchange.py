@@ -35,12 +35,16 @@ class Request(msgspec.Struct):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer. `headers` come after Content-Type and Content-Length, which are written for every reply."""
+    """An answer. `headers` come after Content-Type and Content-Length, which are written for every reply.
+
+    `code` is that of the error it tells of, "" where all is well; it is counted, not sent.
+    """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = "application/json"
+    code: str = ""
 
 
 class Refusal(Exception):
@@ -69,4 +73,4 @@ class Refusal(Exception):
     def reply(self) -> Reply:
         """The JSON error object every route answers with: `{"error":{"code":...,"message":...}}`."""
         error = {"code": self.code, "message": self.message, **self.extra}
-        return Reply(self.status, msgspec.json.encode({"error": error}), self.headers)
+        return Reply(self.status, msgspec.json.encode({"error": error}), self.headers, code=self.code)

@@ -126,7 +126,7 @@ class Node:
         if isinstance(effect, Publish | PublishEvent):
             limit = self.publishes_per_second
             if limit and not self._rate.take(1, limit, self._clock.monotonic()):
-                return self._refuse_publish(effect, limit)
+                return effect.too_fast(limit)
             if effect.once is not None:
                 return self._perform_once(effect, effect.once)
         return self._actions[type(effect)](effect)
@@ -192,7 +192,7 @@ class Node:
         app = self.registry.apps.get(app_key)
         limit = 0 if app is None else app.settings.events_per_second
         if limit and not self.hub.crowd(app_key).bucket.take(1, limit, started):
-            return self._refuse_publish(effect, limit)
+            return effect.too_fast(limit)
         try:
             delivered = self.publish(effect.publication)
         except PatternError as error:
@@ -208,7 +208,7 @@ class Node:
         crowd = self.hub.look(effect.app_key) if app is None else self.hub.crowd(effect.app_key)
         limit = 0 if app is None else app.settings.events_per_second
         if limit and not crowd.bucket.take(len(effect.events), limit, started):
-            return self._refuse_publish(effect, limit)
+            return effect.too_fast(limit)
         totals: list[list[Total]] = []
         if app is not None:
             try:
@@ -238,10 +238,6 @@ class Node:
                 count += total
             counts.append(count)
         return answer(counts)
-
-    def _refuse_publish(self, effect: Publish | PublishEvent, limit: int) -> Reply:
-        self.stats.errors["too_fast"] += 1
-        return effect.too_fast(limit)
 
     def _perform_once(self, effect: Publish | PublishEvent, once: Once) -> Reply | Awaitable[Reply]:
         """Do it, or give the answer that it got when it was done."""

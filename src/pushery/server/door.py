@@ -66,7 +66,7 @@ class Door:
         except Refusal as refusal:
             if credentials and refusal.status == 401:
                 self._note_guess(request)
-            return self.refused(refusal)
+            return refusal.reply()
         except Exception as error:
             return self.failed(error)
         if credentials:
@@ -101,21 +101,16 @@ class Door:
         if self._guesses.wrong(source, self._monotonic()):
             log.warning("credentials_guessed", source=source, limit_per_minute=self._guesses.limit)
 
-    def refused(self, refusal: Refusal) -> Reply:
-        """The answer to who is refused."""
-        self.shared.stats.errors[refusal.code] += 1
-        return refusal.reply()
-
     def failed(self, error: BaseException) -> Reply:
         """Our fault, not the caller's: logged once with its traceback, answered without detail."""
         if isinstance(error, Refusal):
-            return self.refused(error)
+            return error.reply()
         if isinstance(error, StorageError):
             log.error("registry_failed", error=str(error))
             message = "The registry cannot be written just now; nothing was changed. Try again."
-            return self.refused(Refusal(503, "registry_unavailable", message, headers=(("Retry-After", "5"),)))
+            return Refusal(503, "registry_unavailable", message, headers=(("Retry-After", "5"),)).reply()
         log.error("request_failed", exc_info=error)
-        return self.refused(Refusal(500, "internal_error", "Something went wrong here; the server's log says more."))
+        return Refusal(500, "internal_error", "Something went wrong here; the server's log says more.").reply()
 
 
 def _credentials(request: Request) -> bytes:

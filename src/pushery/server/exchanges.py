@@ -117,7 +117,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         shared.wheel.arm(self, self._since + shared.timeouts.header)
         if shared.admission.connections > self._door.most_connections:
             # At once, without waiting for its end: every one that lingers would keep another out.
-            self._replies.append(shared.replies.encode(self._door.refused(no_room()), keep_alive=False))
+            self._say_last(no_room())
             self._close()
 
     def data_received(self, data: bytes) -> None:
@@ -254,6 +254,8 @@ class HttpExchanges(asyncio.Protocol, Connection):
         shared = self._shared
         if shared.verbose:
             log.debug("answered", method=request.method, status=reply.status, peer=request.peer)
+        if reply.code:
+            shared.stats.errors[reply.code] += 1
         if shared.cors_origins:
             reply = with_cors(request, reply, shared.cors_origins)
         keep_alive = request.keep_alive and not request.upgrade and not shared.draining
@@ -281,9 +283,13 @@ class HttpExchanges(asyncio.Protocol, Connection):
 
     def _refuse(self, refusal: Refusal) -> None:
         """What came is no request, or too much: answer that and close."""
-        reply = self._door.refused(refusal)
-        self._replies.append(self._shared.replies.encode(reply, keep_alive=False, secure=self._secure))
+        self._say_last(refusal)
         self._linger()
+
+    def _say_last(self, refusal: Refusal) -> None:
+        shared = self._shared
+        shared.stats.errors[refusal.code] += 1
+        self._replies.append(shared.replies.encode(refusal.reply(), keep_alive=False, secure=self._secure))
 
     def _linger(self) -> None:
         """End our side; the client's end, or a short while, ends the rest (RFC 9112 9.6)."""

@@ -317,7 +317,7 @@ class HttpPeer(Connection):
     def drain(self) -> None:
         """The server is stopping."""
         self._full = False
-        self.close(codes.RESTART)
+        self.close(self._shared.goodbye)
         self._schedule()
         if self._receiver is None:
             self._forget()
@@ -343,6 +343,7 @@ class HttpPeer(Connection):
         self._closing = self._closing or codes.NORMAL
         self.entry = _drop
         self._outbox.discard()
+        self._outbox = Outbox(0, _drop, shared.backlog)  # the old one knows us: a cycle
 
 
 def _line(pieces: list[bytes]) -> bytes:
@@ -356,7 +357,7 @@ def peer_for(shared: Shared, outcome: OpenStream, client: str) -> HttpPeer:
     if peer is not None:
         return peer
     try:
-        if shared.draining:
+        if shared.draining and not shared.last_call:
             raise stopping()
         if len(shared.sessions) >= MAX_SESSIONS:
             message = f"There are {MAX_SESSIONS} sessions without a socket, and no room for more: try again later."
@@ -378,7 +379,6 @@ def submit(shared: Shared, outcome: Submit) -> Reply:
     if peer is not None:
         rate = shared.limits.client_messages_per_second
         if rate and not peer.may_send(len(messages), rate):
-            shared.stats.errors["too_fast"] += 1
             return outcome.too_fast(rate)
         peer.take(messages)
     return outcome.answer(peer is not None)

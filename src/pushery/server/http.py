@@ -54,7 +54,7 @@ class HttpConnection(HttpExchanges):
                 return self._receive(request, wanted)
             self._upgrade(request, wanted.session)
         except Refusal as refusal:
-            return self._door.refused(refusal)
+            return refusal.reply()
         except Exception as error:
             return self._door.failed(error)
         return None
@@ -64,7 +64,7 @@ class HttpConnection(HttpExchanges):
         try:
             self._accept(request)
         except Refusal as refusal:
-            return self._door.refused(refusal)
+            return refusal.reply()
         hooks = self._shared.connect_hooks
         asking = asyncio.ensure_future(hooks.admits(wanted.app_key, wanted.url, wanted.token, wanted.tag))
         self._busy, self._poll = True, asking
@@ -124,7 +124,7 @@ class HttpConnection(HttpExchanges):
         if not request.upgrade:  # what follows it has been read as HTTP already, not as frames
             message = "A WebSocket handshake has no body."
             raise Refusal(400, "bad_handshake", message, headers=(("Sec-WebSocket-Version", "13"),))
-        if self._shared.draining:
+        if self._shared.draining and not self._shared.last_call:
             raise stopping()
         return accept
 

@@ -13,6 +13,8 @@ from functools import partial
 
 import structlog
 
+from pushery.core import codes
+from pushery.core.codes import Close
 from pushery.core.wheel import NEVER, Wheel
 from pushery.server.door import Door
 from pushery.server.http import HttpConnection
@@ -71,12 +73,14 @@ class Server:
         """Too much waits for clients: let go of those for whom most does."""
         self._given_up += self._shared.backlog.make_room()
 
-    async def stop(self, timeout_s: float, drain_rate: int = 0) -> None:
+    async def stop(self, timeout_s: float, drain_rate: int = 0, goodbye: Close = codes.RESTART) -> None:
         """Stop as the module says; returns within `timeout_s` and a moment.
 
-        `drain_rate` sockets are closed in a second, more if that would take too long; 0: all at once.
+        `drain_rate` sockets are closed in a second, more if that would take too long; 0: all at once. `goodbye` is
+        what they are told.
         """
         shared = self._shared
+        shared.goodbye, shared.last_call = goodbye, True
         shared.draining = True
         started = self._monotonic()
         deadline = started + timeout_s
@@ -87,6 +91,8 @@ class Server:
         await self._until(lambda: not shared.exchanges, started + timeout_s / 2)
         await self._drain_sockets(drain_rate, deadline)
         await self._until(lambda: not self._askers(), min(started + _LAST_ASKED_S, deadline))
+        shared.last_call = False
+        await self._drain_sockets(0, deadline)  # whoever was let in meanwhile
         for connection in self._askers():
             self._guarded(connection, connection.drain)
         await self._until(lambda: not len(shared.wheel), deadline)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from pushery.config.settings import ForwardedHeader
+from pushery.core import codes
 from pushery.core.backlog import Backlog
+from pushery.core.codes import Close
 from pushery.core.effects import SessionName
 from pushery.core.exchange import Refusal
 from pushery.core.ports import ConnectHooks
@@ -116,6 +118,10 @@ class Shared:
     """Whether requests and sockets are logged one by one; asked before the logger is, which costs more."""
     draining: bool = False
     """Set once, when the server begins to stop."""
+    last_call: bool = False
+    """While it drains its sockets: whoever was connected before, and asks for a socket now, still gets one."""
+    goodbye: Close = codes.RESTART
+    """How sockets are closed then."""
     exchanges: set[object] = field(default_factory=set)
     """HTTP connections whose request is still being worked on."""
     sessions: "dict[SessionName, HttpPeer]" = field(default_factory=dict)

@@ -356,7 +356,7 @@ class WebSocketPeer(asyncio.Protocol, Connection):
 
     def drain(self) -> None:
         """The server is stopping."""
-        self.close(codes.RESTART)
+        self.close(self._shared.goodbye)
 
     def abort(self) -> None:
         """Let go of the client at once."""

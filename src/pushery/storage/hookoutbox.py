@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from pushery.core.hookevents import Place
@@ -19,6 +19,25 @@ from pushery.storage.migrations import migrate
 
 AT_ONCE: Final = 500
 """Values in one statement; SQLite 3.31 and older take 999."""
+
+# Built once: every statement that is built leaves cycles for the collector, which holds up the server's thread too.
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_EVENTS: Final = select(queue.c.id, queue.c.created_ms, queue.c.event).where(queue.c.id.in_(_IDS))
+_DELETE: Final = {table: delete(table).where(table.c.id.in_(_IDS)) for table in (queue, dead)}
+_AGAIN: Final = (
+    update(queue).where(queue.c.id == bindparam("row")).values(attempts=bindparam("sent"), error=bindparam("why"))
+)
+_ITS: Final = [column == bindparam(f"its_{column.name}") for column in taken.c]
+_IS_TAKEN: Final = select(taken.c.app_key).where(*_ITS)
+_ARRIVED: Final = sqlite_insert(taken).on_conflict_do_nothing()
+_LEFT: Final = delete(taken).where(*_ITS)
+_COPIED: Final = ("id", "app_key", "url", "lane", "created_ms", "event")
+_BURY: Final = insert(dead).from_select(
+    [*_COPIED, "attempts", "error", "died_ms"],
+    select(*(queue.c[name] for name in _COPIED), bindparam("sent"), bindparam("why"), bindparam("died")).where(
+        queue.c.id == bindparam("row")
+    ),
+)
 
 
 class NewEvent(NamedTuple):
@@ -130,12 +149,8 @@ class HookOutbox:
             _bury(connection, changes.dead, changes.died_ms)
             _delete(connection, queue, changes.gone)
             if changes.failed:
-                again = update(queue).where(queue.c.id == bindparam("row"))
-                values: dict[str, Any] = {"attempts": bindparam("sent"), "error": bindparam("why")}
-                connection.execute(
-                    again.values(values),
-                    [{"row": one.id, "sent": one.attempts, "why": one.error} for one in changes.failed],
-                )
+                rows = [{"row": one.id, "sent": one.attempts, "why": one.error} for one in changes.failed]
+                connection.execute(_AGAIN, rows)
         return ids
 
     def waiting(self, app_key: str | None = None, above: int = 0, limit: int = -1) -> list[Waiting]:
@@ -157,8 +172,8 @@ class HookOutbox:
         found: dict[int, tuple[int, bytes]] = {}
         with self._database.reading() as connection:
             for some in _portions(ids):
-                question = select(queue.c.id, queue.c.created_ms, queue.c.event).where(queue.c.id.in_(some))
-                found |= {row.id: (row.created_ms, row.event) for row in connection.execute(question)}
+                rows = connection.execute(_EVENTS, {"ids": some})
+                found |= {row.id: (row.created_ms, row.event) for row in rows}
         return found
 
     def taken(self) -> list[Place]:
@@ -248,18 +263,19 @@ def _add(connection: Connection, events: Sequence[NewEvent]) -> list[int]:
 def _is_to_be_told(connection: Connection, event: NewEvent) -> bool:
     if event.unless_taken is None:
         return True
-    row = _row(event.unless_taken)
-    question = select(taken.c.app_key).where(*(column == row[column.name] for column in taken.c))
-    return connection.execute(question).first() is None
+    return connection.execute(_IS_TAKEN, _its(_row(event.unless_taken))).first() is None
 
 
 def _set_taken(connection: Connection, places: dict[Place, bool]) -> None:
     rows = [(_row(place), is_taken) for place, is_taken in places.items()]
     if arrived := [row for row, is_taken in rows if is_taken]:
-        connection.execute(sqlite_insert(taken).on_conflict_do_nothing(), arrived)
-    if left := [{f"its_{name}": value for name, value in row.items()} for row, is_taken in rows if not is_taken]:
-        matches = (column == bindparam(f"its_{column.name}") for column in taken.c)
-        connection.execute(delete(taken).where(*matches), left)
+        connection.execute(_ARRIVED, arrived)
+    if left := [_its(row) for row, is_taken in rows if not is_taken]:
+        connection.execute(_LEFT, left)
+
+
+def _its(row: dict[str, object]) -> dict[str, object]:
+    return {f"its_{name}": value for name, value in row.items()}
 
 
 def _row(place: Place) -> dict[str, object]:
@@ -274,19 +290,13 @@ def _row(place: Place) -> dict[str, object]:
 def _bury(connection: Connection, failures: Sequence[Failure], died_ms: int) -> None:
     if not failures:
         return
-    copied = ("id", "app_key", "url", "lane", "created_ms", "event")
-    row = select(*(queue.c[name] for name in copied), bindparam("sent"), bindparam("why"), bindparam("died")).where(
-        queue.c.id == bindparam("row")
-    )
-    connection.execute(
-        insert(dead).from_select([*copied, "attempts", "error", "died_ms"], row),
-        [{"row": one.id, "sent": one.attempts, "why": one.error, "died": died_ms} for one in failures],
-    )
+    rows = [{"row": one.id, "sent": one.attempts, "why": one.error, "died": died_ms} for one in failures]
+    connection.execute(_BURY, rows)
     _delete(connection, queue, [one.id for one in failures])
 
 
 def _delete(connection: Connection, table: Table, ids: Iterable[int]) -> int:
-    return sum(connection.execute(delete(table).where(table.c.id.in_(some))).rowcount for some in _portions(ids))
+    return sum(connection.execute(_DELETE[table], {"ids": some}).rowcount for some in _portions(ids))
 
 
 def _chosen(connection: Connection, table: Table, app_key: str, ids: Sequence[int] | None) -> list[list[int]]:

@@ -15,7 +15,7 @@ def text_of(reply: Reply) -> str:
 
 
 def test_a_refusal_is_a_line_of_text() -> None:
-    assert errors.unknown_key().reply() == Reply(401, b"Unknown auth_key\n", (), "text/plain")
+    assert errors.unknown_key().reply() == Reply(401, b"Unknown auth_key\n", (), "text/plain", "unknown_auth_key")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ class ApiRefusal(Refusal):
 
     def reply(self) -> Reply:
         """The message as a line of text."""
-        return Reply(self.status, f"{self.message}\n".encode(), self.headers, "text/plain")
+        return Reply(self.status, f"{self.message}\n".encode(), self.headers, "text/plain", self.code)
 
 
 def missing_auth(name: str) -> ApiRefusal:

@@ -34,6 +34,7 @@ Effects = Sequence[SocketEffect]
 
 _INSTEAD: Final = {
     codes.RESTART: codes.RESTARTING,
+    codes.HANDOVER: codes.MOVED,
     codes.NO_PONG: codes.PONG_MISSING,
     codes.APP_UNREGISTERED: codes.APP_UNKNOWN,
 }
