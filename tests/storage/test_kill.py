@@ -17,6 +17,8 @@ from msgspec.structs import asdict
 from pushery.core.apps import App, AppDraft
 from pushery.storage import open_app_store
 
+pytestmark = pytest.mark.process
+
 REGISTRAR = Path(__file__).with_name("registrar.py")
 ROUNDS = 15
 FIRST_STARTS = 6

@@ -185,6 +185,7 @@ def test_bytes_that_are_no_text_are_told_without_repeating_them(path: Path) -> N
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.process
 def test_processes_that_start_at_once_share_one_key_and_lose_no_app(path: Path) -> None:
     processes = [
         subprocess.Popen(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pushery.core.exchange import Request
@@ -134,6 +134,7 @@ def odd_chunks(draw: st.DrawFn) -> bytes:
     return b"0" * zeros + written % size + extension + line_end + data[: min(size, 5000)] + line_end
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(odd_chunks(), st.sampled_from([1, 1, 1, 3, 300])), max_size=6),
     st.sampled_from([b"0\r\n\r\n", b"0\r\nT: x\r\n\r\n", b"0;e\r\nT: " + b"x" * 900 + b"\r\n\r\n", b"0\r\n\n", b""]),

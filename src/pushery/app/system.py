@@ -1,5 +1,6 @@
 """What is asked of the operating system before the first client comes."""
 
+import errno
 import gc
 import resource
 import socket
@@ -32,6 +33,10 @@ def settle_collector() -> None:
     PAUSES.watch()
 
 
+_NOT_HERE: Final = frozenset((errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT))
+"""What binding says of an address that a host name has and this machine has not: in many containers, "::1"."""
+
+
 class _Place(NamedTuple):
     """Where a socket is bound. `both`: an IPv6 socket that takes IPv4 as well."""
 
@@ -42,27 +47,32 @@ class _Place(NamedTuple):
 
 
 def listening_sockets(address: Address) -> list[socket.socket]:
-    """Sockets bound to `address`: one, or one for each address that a host name has. Raises OSError."""
+    """Sockets bound to `address`: one, or one for each address that a host name has here. Raises OSError."""
     bound: list[socket.socket] = []
-    try:
-        for place in _places(address):
-            port = place.port
-            if bound and port == 0:
-                port = int(bound[0].getsockname()[1])  # the same free port for every address of the host
+    missing: OSError | None = None
+    for place in _places(address):
+        port = place.port
+        if bound and port == 0:
+            port = int(bound[0].getsockname()[1])  # the same free port for every address of the host
+        try:
             bound.append(_bind(place._replace(port=port)))
-    except OSError:
-        for listening in bound:
-            listening.close()
-        raise
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                for listening in bound:
+                    listening.close()
+                raise
+            missing = error
+    if missing is not None and not bound:
+        raise missing
     return bound
 
 
 def are_bound_to(sockets: Sequence[socket.socket], address: Address) -> bool:
-    """Whether these sockets are what `listening_sockets` would give, or may give for any free port. Raises OSError."""
-    bound = [(listening.family, *listening.getsockname()[:2]) for listening in sockets]
+    """Whether these sockets are what `listening_sockets` may give, on any port where any is free. Raises OSError."""
+    bound = {(listening.family, *listening.getsockname()[:2]) for listening in sockets}
     ports = {port for _, _, port in bound}
     port = ports.pop() if not address.port and len(ports) == 1 else address.port
-    return sorted(bound) == sorted((place.family, place.host, port) for place in _places(address))
+    return bool(bound) and bound <= {(place.family, place.host, port) for place in _places(address)}
 
 
 def _places(address: Address) -> list[_Place]:

@@ -138,12 +138,16 @@ class Engine:
         """Work until `stop`."""
         ready = await self._insist(self._open_and_lead)
         self._delivery.pump()
+        failing = False
         while self._stop_by is None:
             try:
                 await self._wait()
                 await self._turn()
+                failing = False
             except StorageError as error:
-                log.error("webhook_outbox_failed", error=str(error))
+                if not failing:
+                    log.error("webhook_outbox_failed", error=str(error))
+                failing = True
                 await asyncio.sleep(DISK_RETRY_S)
             except Exception:  # a defect must not end all deliveries
                 log.exception("unexpected_error", message="the webhooks' thread goes on")
