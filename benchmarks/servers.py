@@ -238,6 +238,7 @@ class Pushery(Server):
             "logdir": "console",
             "listen": f"127.0.0.1:{self.port}",
             "sqldir": str(self.folder / "bench.sqlite"),
+            "client_messages_per_second": 0,  # a measurement sends all it can from few sockets
         }
         self.config.write_text(json.dumps(settings))
         return [sys.executable, "-m", "pushery", "start", "--config", str(self.config)]
