@@ -204,7 +204,8 @@ class Settings:
 
     max_sockets_per_address: Annotated[int, Count(0, 100_000_000), About(
         "How many sockets one IP address (of IPv6, one /64 network) may have open; one more is answered 429. Set "
-        "`trusted_proxies` first, or all clients have the proxy's address. 0: any number.",
+        "`trusted_proxies` first, or all clients have the proxy's address. Turned on by a reload, it counts "
+        "those that come from then on. 0: any number.",
         origin="ours: a whole company may share an address", reload=True,
     )] = 0
 

@@ -25,6 +25,10 @@ class Guesses:
         self._wrong = Buckets()
         self._right: set[tuple[str, bytes]] = set()
 
+    def suspects(self, source: str) -> bool:
+        """Whether wrong credentials have come from there lately; where none have, there is nothing to wait for."""
+        return self._wrong.known(source) is not None
+
     def wait(self, source: str, credentials: bytes, now: float) -> float:
         """For how many seconds these credentials of this source are not looked at; 0 when they are."""
         limit = self.limit

@@ -61,12 +61,6 @@ class Admission:
         self._rates = Buckets()
         self._full = False
 
-    @property
-    def is_full(self) -> bool:
-        """Whether one more socket would be refused whoever asks."""
-        most = self.limits.max_sockets
-        return self.connections >= self.most_with_sockets or bool(most and self.stats.connections >= most)
-
     def admit(self, peer: str) -> str:
         """Count one more socket in, of the client at `peer` ("ip:port"). Raises Refusal (429, 503).
 

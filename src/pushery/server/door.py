@@ -6,7 +6,8 @@ happens while a request is answered, an answer comes out, and whose fault it was
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
+from urllib.parse import unquote
 
 import structlog
 
@@ -22,6 +23,9 @@ from pushery.server.router import Router
 from pushery.server.shared import Shared
 
 log = structlog.get_logger("pushery.server")
+
+_WRONG: Final = frozenset(("unauthorized", "unknown_auth_key", "invalid_signature"))
+"""Codes of refusals that say: these are not the right credentials."""
 
 Answer: TypeAlias = Reply | Awaitable[Reply] | OpenSocket | OpenStream | AskHook
 
@@ -51,26 +55,23 @@ class Door:
 
     def answer(self, request: Request) -> Answer:
         """What a request is answered, now or later, or what its connection becomes."""
-        shared = self.shared
+        shared, guesses = self.shared, self._guesses
         shared.stats.http_requests += 1
-        credentials = b""
         try:
             if shared.trusted_proxies:
                 request.peer, request.secure = asked_by(request, shared.trusted_proxies, shared.forwarded_header)
-            if self._guesses.limit:
-                credentials = _credentials(request)
-                if credentials:
-                    self._refuse_guesses(request, credentials)
+            if guesses.limit:
+                self._refuse_guesses(request)
             outcome = self._options(request) if request.method == "OPTIONS" else self._router.dispatch(request)
             answer = self._perform(outcome)
         except Refusal as refusal:
-            if credentials and refusal.status == 401:
+            if guesses.limit and refusal.code in _WRONG:
                 self._note_guess(request)
-            return refusal.reply()
+            answer = refusal.reply()
         except Exception as error:
-            return self.failed(error)
-        if credentials:
-            self._guesses.right(source_of(request.peer), credentials)
+            answer = self.failed(error)
+        if request.verified and guesses.limit:
+            guesses.right(source_of(request.peer), _credentials(request))
         return answer
 
     def _options(self, request: Request) -> Outcome:
@@ -89,8 +90,12 @@ class Door:
             return submit(self.shared, outcome)
         return self.shared.node.perform(outcome)
 
-    def _refuse_guesses(self, request: Request, credentials: bytes) -> None:
-        wait_s = self._guesses.wait(source_of(request.peer), credentials, self._monotonic())
+    def _refuse_guesses(self, request: Request) -> None:
+        source = source_of(request.peer)
+        if not self._guesses.suspects(source):
+            return
+        credentials = _credentials(request)
+        wait_s = self._guesses.wait(source, credentials, self._monotonic()) if credentials else 0
         if wait_s:
             seconds = math.ceil(wait_s)
             message = f"Too many wrong credentials came from your address: try again in {seconds} s."
@@ -98,7 +103,7 @@ class Door:
 
     def _note_guess(self, request: Request) -> None:
         source = source_of(request.peer)
-        if self._guesses.wrong(source, self._monotonic()):
+        if _credentials(request) and self._guesses.wrong(source, self._monotonic()):
             log.warning("credentials_guessed", source=source, limit_per_minute=self._guesses.limit)
 
     def failed(self, error: BaseException) -> Reply:
@@ -118,6 +123,7 @@ def _credentials(request: Request) -> bytes:
     header = request.headers.get(b"authorization")
     if header is not None and header[:6].lower() == b"basic ":
         return header
-    if "auth_signature=" not in request.query:
-        return b""
-    return request.query.partition("auth_key=")[2].partition("&")[0].encode()
+    query = request.query
+    if "auth_key=" not in query:  # as libraries write it; a name may be in capitals or escaped as well
+        query = unquote(query).lower()
+    return query.partition("auth_key=")[2].partition("&")[0].encode()

@@ -139,7 +139,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
             self._serve()
         elif self._poll is not None:
             self._after_serving()
-        if parser.phase == BODY:
+        if parser.phase == BODY and not self._handed_over:
             self._shared.backlog.hold(self, parser.held)
         if len(data) > LARGE_PIECE and not self._transport.is_closing():
             self._wait()

@@ -132,6 +132,7 @@ class HttpConnection(HttpExchanges):
         """Let somebody else have the transport, once all that was answered before is written."""
         transport = self._transport
         self._shared.wheel.cancel(self)
+        self._shared.backlog.release(self)
         self._send()
         self._handed_over = True
         transport.set_protocol(successor)

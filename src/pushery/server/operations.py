@@ -96,7 +96,6 @@ class Operations:
         is_stopping: Callable[[], bool],
         further: Iterable[Collector] = (),
     ) -> None:
-        self._admission = admission
         self._is_stopping = is_stopping
         self._registry = CollectorRegistry()
         self._registry.register(StatsCollector(hub, admission, backlog, per_app=per_app))
@@ -110,7 +109,7 @@ class Operations:
         """Every route there is for operators."""
         return [
             Route("GET", "/healthz", self.health, "200 while the process answers at all.", door="both"),
-            Route("GET", "/readyz", self.readiness, "200 while new clients are welcome, 503 while stopping or full."),
+            Route("GET", "/readyz", self.readiness, "200 while new clients are welcome, 503 while stopping."),
             Route("GET", "/metrics", self.metrics, "Metrics for Prometheus."),
         ]
 
@@ -122,8 +121,6 @@ class Operations:
         """GET /readyz"""
         if self._is_stopping():
             return Reply(503, b'{"status":"stopping"}')
-        if self._admission.is_full:
-            return Reply(503, b'{"status":"full"}')
         return Reply(200, b'{"status":"ready"}')
 
     def metrics(self, request: Request, params: Mapping[str, str]) -> Outcome:

@@ -4,6 +4,7 @@ from pushery.core import codes
 from pushery.wire.websocket import CONTINUATION, close_frame
 from tests.node.fakes import in_loop, turns
 from tests.server.unit.memory import TEXT, Scene, frame, request
+from tests.server.unit.polling import FallbackScene, Page
 
 
 @in_loop
@@ -76,4 +77,15 @@ async def test_of_requests_the_largest_is_refused_and_told_when_to_come_again() 
     await turns()
     assert clients[0].received.startswith(b"HTTP/1.1 404 ")
     assert len(scene.shared.backlog) == 1
+    scene.close()
+
+
+@in_loop
+async def test_what_comes_behind_the_request_for_a_stream_is_not_counted_for_ever() -> None:
+    scene = FallbackScene()
+    stream = scene.connect()
+    begun = request("POST", "/nothing", body=b"x" * 100)[:-60]
+    await stream.say(request("POST", f"{Page(scene).base}/xhr_streaming?protocol=7", body=b"") + begun, 3)
+    assert scene.stats.connections == 1
+    assert (scene.shared.backlog.size, len(scene.shared.backlog)) == (0, 0)
     scene.close()

@@ -63,6 +63,19 @@ async def test_who_was_right_before_is_listened_to_beside_who_guesses() -> None:
 
 
 @in_loop
+async def test_credentials_count_as_right_only_where_they_have_been_looked_at() -> None:
+    scene = Scene()
+    scene.guesses.limit = 2
+    for number in range(5):
+        headers = basic("admin", f"guess {number}")
+        answer = scene.door.answer(Request("OPTIONS", "/api/register", "", headers, b"", peer="203.0.113.9:1"))
+        assert isinstance(answer, Reply)
+        assert answer.status == 204
+    assert [asked(scene, basic("admin", f"guess {number}")).status for number in range(5)] == [401, 401, 429, 429, 429]
+    scene.close()
+
+
+@in_loop
 async def test_asking_without_credentials_is_no_guess() -> None:
     scene = Scene()
     scene.guesses.limit = 1
@@ -76,6 +89,7 @@ async def test_wrong_signatures_are_counted_by_their_key() -> None:
     def verify(request: Request, params: Mapping[str, str]) -> Outcome:
         if "right" not in request.query:
             raise unauthorized()
+        request.verified = True
         return Reply(200)
 
     scene = Scene(router=lambda node: Router([Route("GET", "/signed", verify, "")]))
@@ -91,6 +105,10 @@ async def test_wrong_signatures_are_counted_by_their_key() -> None:
     assert [sign("other", "wrong") for _ in range(3)] == [401, 401, 429]
     assert sign("other", "right") == 429
     assert sign("mine", "right") == 200
+    for query in ("AUTH_KEY=other&AUTH_SIGNATURE=right", "auth%5Fkey=other&auth_%73ignature=right"):
+        answer = scene.door.answer(Request("GET", "/signed", query, {}, b"", peer="203.0.113.9:1"))
+        assert isinstance(answer, Reply)
+        assert answer.status == 429
     scene.close()
 
 

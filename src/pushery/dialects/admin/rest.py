@@ -225,6 +225,7 @@ class Admin:
     def _require_super_admin(self, request: Request) -> None:
         if not match(sent_credentials(request), self._super_admin):
             raise unauthorized()
+        request.verified = True
 
     def _shown(self, app: App, *, whole: bool = False) -> dict[str, Any]:
         """The app as `AppView`. Its settings are spelled out: their type would leave out those at their default."""

@@ -218,12 +218,14 @@ class GoPusher:
     def _require_super_admin(self, request: Request) -> None:
         if not match(sent_credentials(request), self._super_admin):
             raise unauthorized()
+        request.verified = True
 
     def _require_admin(self, request: Request, app_key: str) -> App:
         """The app, for its own admin or the super admin."""
         sent = sent_credentials(request)
         app = self._directory.apps.get(app_key) or self._directory.by_key.get(app_key)
         if administers(sent, app) or match(sent, self._super_admin):
+            request.verified = True
             if app is None:
                 raise _unknown_app()
             return app
