@@ -18,16 +18,14 @@ _MINUTE_S: Final = 60.0
 class Guesses:
     """`limit` is the number of wrong credentials of one source in a minute; 0: any number. It may be changed."""
 
-    __slots__ = ("_right", "_wrong", "limit")
+    __slots__ = ("_right", "_wrong", "limit", "suspicious")
 
     def __init__(self, limit: int = 0) -> None:
         self.limit = limit
+        self.suspicious = False
+        """Whether any wrong credentials have come yet."""
         self._wrong = Buckets()
         self._right: set[tuple[str, bytes]] = set()
-
-    def suspects(self, source: str) -> bool:
-        """Whether wrong credentials have come from there lately; where none have, there is nothing to wait for."""
-        return self._wrong.known(source) is not None
 
     def wait(self, source: str, credentials: bytes, now: float) -> float:
         """For how many seconds these credentials of this source are not looked at; 0 when they are."""
@@ -43,6 +41,7 @@ class Guesses:
         limit = self.limit
         if not limit:
             return False
+        self.suspicious = True
         bucket, minutes = self._wrong.of(source), now / _MINUTE_S
         return bucket.take(1, limit, minutes) and bucket.wait(limit, minutes) > 0
 

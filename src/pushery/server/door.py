@@ -60,19 +60,20 @@ class Door:
         try:
             if shared.trusted_proxies:
                 request.peer, request.secure = asked_by(request, shared.trusted_proxies, shared.forwarded_header)
-            if guesses.limit:
+            if guesses.suspicious:
                 self._refuse_guesses(request)
             outcome = self._options(request) if request.method == "OPTIONS" else self._router.dispatch(request)
-            answer = self._perform(outcome)
+            return self._perform(outcome)
         except Refusal as refusal:
             if guesses.limit and refusal.code in _WRONG:
                 self._note_guess(request)
-            answer = refusal.reply()
+            return refusal.reply()
         except Exception as error:
-            answer = self.failed(error)
-        if request.verified and guesses.limit:
-            guesses.right(source_of(request.peer), _credentials(request))
-        return answer
+            return self.failed(error)
+
+    def remember(self, request: Request) -> None:
+        """Keep in mind that its credentials were found to be right."""
+        self._guesses.right(source_of(request.peer), _credentials(request))
 
     def _options(self, request: Request) -> Outcome:
         """What a path has to say about itself, or else what the router and the settings say."""
@@ -91,10 +92,8 @@ class Door:
         return self.shared.node.perform(outcome)
 
     def _refuse_guesses(self, request: Request) -> None:
-        source = source_of(request.peer)
-        if not self._guesses.suspects(source):
-            return
         credentials = _credentials(request)
+        source = source_of(request.peer)
         wait_s = self._guesses.wait(source, credentials, self._monotonic()) if credentials else 0
         if wait_s:
             seconds = math.ceil(wait_s)

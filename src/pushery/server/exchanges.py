@@ -70,6 +70,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         "_since",
         "_transport",
         "_unsent",
+        "_verified_for",
         "wheel_slot",
     )
 
@@ -101,6 +102,8 @@ class HttpExchanges(asyncio.Protocol, Connection):
         in. Only then the client's end is watched for meanwhile."""
         self._early: bytes | None = None
         """What has come behind a handshake while it is asked whether the client may come in; None else."""
+        self._verified_for = ""
+        """For which peer credentials were last found to be right here: a connection's are mostly the same."""
         self._unsent = 0
         """How many bytes of replies it had not read when it was last looked at."""
         self._phase = _FRESH
@@ -198,16 +201,24 @@ class HttpExchanges(asyncio.Protocol, Connection):
     def _serve(self) -> None:
         """Answer what is queued, up to the first that takes time, to this turn's share, or to what the client reads."""
         self._busy = False
-        left, end = _PER_TURN, time.monotonic() + _LONGEST_TURN_S
-        while self._queue and not self._busy and not self._paused:
-            if not left or time.monotonic() > end:
-                self._busy = True
-                self._shared.loop.call_soon(self._serve)
-                break
-            left -= 1
-            self._begin(self._queue.pop())
+        queue = self._queue
+        if queue and not self._paused:
+            self._begin(queue.pop())
+            if queue:
+                self._serve_more(time.monotonic() + _LONGEST_TURN_S)
         if not self._lingering and not self._handed_over and not self._transport.is_closing():
             self._after_serving()
+
+    def _serve_more(self, until: float) -> None:
+        for _ in range(_PER_TURN):
+            if not self._queue or self._busy or self._paused:
+                return
+            if time.monotonic() > until:
+                break
+            self._begin(self._queue.pop())
+        if self._queue and not self._busy:
+            self._busy = True
+            self._shared.loop.call_soon(self._serve)
 
     def _after_serving(self) -> None:
         transport, parser = self._transport, self._parser

@@ -22,7 +22,14 @@ def basic(account: str, password: str) -> dict[bytes, bytes]:
 
 def asked(scene: Scene, headers: Mapping[bytes, bytes], peer: str = "203.0.113.9:1") -> Reply:
     """What a request for the list of apps is answered."""
-    reply = scene.door.answer(Request("GET", "/api/app-list/1/1", "", headers, b"", peer=peer))
+    return answered(scene, Request("GET", "/api/app-list/1/1", "", headers, b"", peer=peer))
+
+
+def answered(scene: Scene, request: Request) -> Reply:
+    """What a request is answered on a connection of its own."""
+    reply = scene.door.answer(request)
+    if request.verified:
+        scene.door.remember(request)
     assert isinstance(reply, Reply)
     return reply
 
@@ -97,9 +104,7 @@ async def test_wrong_signatures_are_counted_by_their_key() -> None:
 
     def sign(key: str, signature: str) -> int:
         query = f"auth_key={key}&auth_timestamp=1&auth_signature={signature}"
-        answer = scene.door.answer(Request("GET", "/signed", query, {}, b"", peer="203.0.113.9:1"))
-        assert isinstance(answer, Reply)
-        return answer.status
+        return answered(scene, Request("GET", "/signed", query, {}, b"", peer="203.0.113.9:1")).status
 
     assert sign("mine", "right") == 200
     assert [sign("other", "wrong") for _ in range(3)] == [401, 401, 429]
