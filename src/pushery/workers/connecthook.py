@@ -23,7 +23,7 @@ log = structlog.get_logger("pushery.hooks")
 _HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 OUTCOMES: Final = ("admitted", "refused", "failed", "crowded")
-"""What may come of a question: the tag was the answer; something else was; there was no answer; it was never asked."""
+"""What may come of a question: the tag was the answer; something else was; there was no answer of use; it was never asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class _Asker:
             )
         form = urlencode({"token": token}, errors="replace").encode()
         outcome = await self._client.post(url, form, _HEADERS, {})
-        answered = outcome.accepted or outcome.error.startswith("HTTP ")
+        answered = outcome.accepted or (outcome.error.startswith("HTTP ") and not outcome.error.startswith("HTTP 5"))
         self._log(app_key, "" if answered else outcome.error)
         if not answered:
             return self._note("failed")
