@@ -23,7 +23,7 @@ log = structlog.get_logger("pushery.hooks")
 _HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 OUTCOMES: Final = ("admitted", "refused", "failed", "crowded")
-"""What may come of a question: the tag was the answer; something else was; there was none of use; it was never asked."""
+"""What may come of a question: the tag was the answer, something else was, nothing of use was, it was never asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
