@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 from pushery.config import Address
 from pushery.server.pauses import PAUSES
 
-_GC_THRESHOLDS: Final = (5_000, 5, 1_000)
+_GC_THRESHOLDS: Final = (2_000, 5, 1_000)
 """No cycles are made per connection or message, so next to nothing is to be found, and most of it young: the young are
-looked at often, some 30,000 objects at most at a time, and all of them hardly ever, which would hold up everybody."""
+looked at often, some 12,000 objects at most at a time, and all of them hardly ever, which would hold up everybody."""
 
 
 def raise_descriptor_limit() -> int:

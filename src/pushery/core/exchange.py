@@ -15,7 +15,7 @@ class Request(msgspec.Struct):
     of a repeated header the values are joined with ", " (RFC 9110 5.3). `version` is "1.0" or "1.1".
     `peer` is the sender's "ip:port" ("[ip]:port" for IPv6). `upgrade` is true when the sender offers to go on
     in WebSocket frames: what follows the request on its connection is not another request. `secure` is true when it
-    came by TLS. `verified` is set by a dialect that has found the sender's credentials to be right.
+    came by TLS. `verified` names the credentials that a dialect has found to be right.
     """
 
     method: str
@@ -28,7 +28,7 @@ class Request(msgspec.Struct):
     peer: str = ""
     upgrade: bool = False
     secure: bool = False
-    verified: bool = False
+    verified: str = ""
 
     def header(self, name: bytes) -> bytes:
         """The value of the header `name` (lower case), b"" when it was not sent."""

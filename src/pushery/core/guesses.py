@@ -25,9 +25,9 @@ class Guesses:
         self.suspicious = False
         """Whether any wrong credentials have come yet."""
         self._wrong = Buckets()
-        self._right: set[tuple[str, bytes]] = set()
+        self._right: set[tuple[str, str]] = set()
 
-    def wait(self, source: str, credentials: bytes, now: float) -> float:
+    def wait(self, source: str, credentials: str, now: float) -> float:
         """For how many seconds these credentials of this source are not looked at; 0 when they are."""
         limit = self.limit
         bucket = self._wrong.known(source) if limit else None
@@ -45,7 +45,7 @@ class Guesses:
         bucket, minutes = self._wrong.of(source), now / _MINUTE_S
         return bucket.take(1, limit, minutes) and bucket.wait(limit, minutes) > 0
 
-    def right(self, source: str, credentials: bytes) -> None:
+    def right(self, source: str, credentials: str) -> None:
         """Take note of credentials that are right."""
         pair = (source, credentials)
         if self.limit and pair not in self._right:

@@ -7,10 +7,11 @@ happens while a request is answered, an answer comes out, and whose fault it was
 import math
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import parse_qsl
 
 import structlog
 
+from pushery.core.basicauth import name_of, sent_credentials
 from pushery.core.effects import AskHook, OpenSocket, OpenStream, Outcome, Submit
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.guesses import Guesses
@@ -73,7 +74,7 @@ class Door:
 
     def remember(self, request: Request) -> None:
         """Keep in mind that its credentials were found to be right."""
-        self._guesses.right(source_of(request.peer), _credentials(request))
+        self._guesses.right(source_of(request.peer), request.verified)
 
     def _options(self, request: Request) -> Outcome:
         """What a path has to say about itself, or else what the router and the settings say."""
@@ -92,9 +93,9 @@ class Door:
         return self.shared.node.perform(outcome)
 
     def _refuse_guesses(self, request: Request) -> None:
-        credentials = _credentials(request)
-        source = source_of(request.peer)
-        wait_s = self._guesses.wait(source, credentials, self._monotonic()) if credentials else 0
+        source, now = source_of(request.peer), self._monotonic()
+        # Which of them the route will look at, it alone knows: so all have to be known, or none is looked at.
+        wait_s = max((self._guesses.wait(source, sent, now) for sent in _credentials(request)), default=0.0)
         if wait_s:
             seconds = math.ceil(wait_s)
             message = f"Too many wrong credentials came from your address: try again in {seconds} s."
@@ -117,12 +118,9 @@ class Door:
         return Refusal(500, "internal_error", "Something went wrong here; the server's log says more.").reply()
 
 
-def _credentials(request: Request) -> bytes:
-    """What a caller wants to prove himself with: a Basic header, or the key of a signature. b"" when nothing."""
-    header = request.headers.get(b"authorization")
-    if header is not None and header[:6].lower() == b"basic ":
-        return header
-    query = request.query
-    if "auth_key=" not in query:  # as libraries write it; a name may be in capitals or escaped as well
-        query = unquote(query).lower()
-    return query.partition("auth_key=")[2].partition("&")[0].encode()
+def _credentials(request: Request) -> list[str]:
+    """All that a caller may want to prove himself with, Basic's and signatures', named as `Request.verified` is."""
+    found = [key for name, key in parse_qsl(request.query, keep_blank_values=True) if name.lower() == "auth_key"]
+    if request.header(b"authorization")[:6].lower() == b"basic ":
+        found.append(name_of(sent_credentials(request)))
+    return found

@@ -18,7 +18,7 @@ from pushery.server.admission import no_room
 from pushery.server.cors import with_cors
 from pushery.server.door import Door
 from pushery.server.shared import LARGE_PIECE, LINGER_S, TICK_S, Connection
-from pushery.wire.http import BODY, HEAD, IDLE, RequestParser
+from pushery.wire.http import BODY, ENDED, HEAD, IDLE, RequestParser
 from pushery.wire.replies import CONTINUE
 
 log = structlog.get_logger("pushery.server")
@@ -62,6 +62,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         "_paused",
         "_phase",
         "_poll",
+        "_proof",
         "_queue",
         "_reads_on",
         "_replies",
@@ -70,7 +71,6 @@ class HttpExchanges(asyncio.Protocol, Connection):
         "_since",
         "_transport",
         "_unsent",
-        "_verified_for",
         "wheel_slot",
     )
 
@@ -102,8 +102,8 @@ class HttpExchanges(asyncio.Protocol, Connection):
         in. Only then the client's end is watched for meanwhile."""
         self._early: bytes | None = None
         """What has come behind a handshake while it is asked whether the client may come in; None else."""
-        self._verified_for = ""
-        """For which peer credentials were last found to be right here: a connection's are mostly the same."""
+        self._proof = ("", "")
+        """Of which peer which credentials were last found to be right here: mostly they are the same all the time."""
         self._unsent = 0
         """How many bytes of replies it had not read when it was last looked at."""
         self._phase = _FRESH
@@ -121,6 +121,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         if shared.admission.connections > self._door.most_connections:
             # At once, without waiting for its end: every one that lingers would keep another out.
             self._say_last(no_room())
+            self._lingering = True
             self._close()
 
     def data_received(self, data: bytes) -> None:
@@ -322,6 +323,9 @@ class HttpExchanges(asyncio.Protocol, Connection):
             self._early = None
             if self._poll is not None:
                 self._poll.cancel()
+            elif self._busy:  # what is under way is answered first: else it would be asked for again
+                self._parser.refusal, self._parser.phase = _OVERLOADED, ENDED
+                return
             self._refuse(_OVERLOADED)
 
     def pause_writing(self) -> None:

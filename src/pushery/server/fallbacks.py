@@ -362,11 +362,12 @@ def peer_for(shared: Shared, outcome: OpenStream, client: str) -> HttpPeer:
         if len(shared.sessions) >= MAX_SESSIONS:
             message = f"There are {MAX_SESSIONS} sessions without a socket, and no room for more: try again later."
             raise Refusal(503, "too_many_sessions", message, headers=(("Retry-After", str(RETRY_FULL_S)),))
+        session = outcome.session()
         source = shared.admission.admit(client)
     except Refusal as refusal:
         refusal.headers += outcome.headers  # or a page could not read why
         raise
-    return HttpPeer(shared, outcome.name, outcome.session(), source)
+    return HttpPeer(shared, outcome.name, session, source)
 
 
 def submit(shared: Shared, outcome: Submit) -> Reply:

@@ -35,8 +35,8 @@ class HttpConnection(HttpExchanges):
         """Answer one request, now or later."""
         request.secure = self._secure
         answer = self._door.answer(request)
-        if request.verified and request.peer is not self._verified_for:
-            self._verified_for = request.peer
+        if request.verified and self._proof != (proof := (request.peer, request.verified)):
+            self._proof = proof
             self._door.remember(request)
         result: Reply | Awaitable[Reply] | None
         if isinstance(answer, AskHook):

@@ -92,11 +92,11 @@ class HoldBack:
 
         Who is not here may still return, until `abandon`. Returned are arrivals that nobody was told of.
         """
-        places = set(told)
-        for place in places & self._departures.keys():
+        places = dict.fromkeys(told)
+        for place in places.keys() & self._departures.keys():
             del self._departures[place]
-        self._standing = _members_first(places - self._here)
-        untold = sorted(self._here - places, key=lambda place: place.user_id is not None)
+        self._standing = _members_first(place for place in places if place not in self._here)
+        untold = sorted(self._here - places.keys(), key=lambda place: place.user_id is not None)
         return [Notice(place.app_key, _arrival(place), at_ms) for place in untold]
 
     def abandon(self, at_ms: int, most: int) -> list[Notice]:

@@ -2,8 +2,8 @@
 
 from pushery.core import codes
 from pushery.wire.websocket import CONTINUATION, close_frame
-from tests.node.fakes import in_loop, turns
-from tests.server.unit.memory import TEXT, Scene, frame, request
+from tests.node.fakes import in_loop, turns, until
+from tests.server.unit.memory import KEY, SUPER_AUTH, TEXT, Scene, frame, request
 from tests.server.unit.polling import FallbackScene, Page
 
 
@@ -88,4 +88,19 @@ async def test_what_comes_behind_the_request_for_a_stream_is_not_counted_for_eve
     await stream.say(request("POST", f"{Page(scene).base}/xhr_streaming?protocol=7", body=b"") + begun, 3)
     assert scene.stats.connections == 1
     assert (scene.shared.backlog.size, len(scene.shared.backlog)) == (0, 0)
+    scene.close()
+
+
+@in_loop
+async def test_a_request_that_is_under_way_is_answered_before_what_follows_it_is_refused() -> None:
+    scene = Scene()
+    client = scene.connect()
+    unregister = request("DELETE", f"/api/{KEY}/unregister", SUPER_AUTH)
+    client.send(unregister + request("POST", "/nothing", body=b"x" * 100)[:-60])
+    scene.shared.backlog.limit = 1
+    assert scene.shared.backlog.make_room() == 1
+    assert client.received == b""
+    await until(lambda: client.received.count(b"HTTP/1.1 ") == 2)
+    assert client.received.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 503 " in client.received
     scene.close()

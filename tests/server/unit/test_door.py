@@ -96,7 +96,7 @@ async def test_wrong_signatures_are_counted_by_their_key() -> None:
     def verify(request: Request, params: Mapping[str, str]) -> Outcome:
         if "right" not in request.query:
             raise unauthorized()
-        request.verified = True
+        request.verified = request.query.partition("auth_key=")[2].partition("&")[0]
         return Reply(200)
 
     scene = Scene(router=lambda node: Router([Route("GET", "/signed", verify, "")]))
@@ -110,7 +110,12 @@ async def test_wrong_signatures_are_counted_by_their_key() -> None:
     assert [sign("other", "wrong") for _ in range(3)] == [401, 401, 429]
     assert sign("other", "right") == 429
     assert sign("mine", "right") == 200
-    for query in ("AUTH_KEY=other&AUTH_SIGNATURE=right", "auth%5Fkey=other&auth_%73ignature=right"):
+    for query in (
+        "AUTH_KEY=other&AUTH_SIGNATURE=right",
+        "auth%5Fkey=other&auth_%73ignature=right",
+        "xauth_key=mine&auth_key=other&auth_signature=right",
+        "auth_key=mine&auth_key=other&auth_signature=right",
+    ):
         answer = scene.door.answer(Request("GET", "/signed", query, {}, b"", peer="203.0.113.9:1"))
         assert isinstance(answer, Reply)
         assert answer.status == 429

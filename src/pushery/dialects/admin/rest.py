@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from pushery.core.appchanges import SETTING_NAMES, SettingsError, add_key, change_settings, revoke_key, text_problem
 from pushery.core.apps import App, Directory, KeyPair
 from pushery.core.appsettings import AppSettings
-from pushery.core.basicauth import credentials, match, sent_credentials, unauthorized
+from pushery.core.basicauth import credentials, match, name_of, sent_credentials, unauthorized
 from pushery.core.effects import ChangeApp, ListApps, Outcome, RegisterApp, Route, UnregisterApp
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.ports import Clock, IdSource
@@ -223,9 +223,10 @@ class Admin:
         return app
 
     def _require_super_admin(self, request: Request) -> None:
-        if not match(sent_credentials(request), self._super_admin):
+        sent = sent_credentials(request)
+        if not match(sent, self._super_admin):
             raise unauthorized()
-        request.verified = True
+        request.verified = name_of(sent)
 
     def _shown(self, app: App, *, whole: bool = False) -> dict[str, Any]:
         """The app as `AppView`. Its settings are spelled out: their type would leave out those at their default."""

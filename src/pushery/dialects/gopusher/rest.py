@@ -13,7 +13,7 @@ import msgspec
 from pushery.core.appchanges import is_web_url
 from pushery.core.apps import MAX_NAME, App, Directory
 from pushery.core.appsettings import MAX_URL, AppSettings
-from pushery.core.basicauth import administers, credentials, match, sent_credentials, unauthorized
+from pushery.core.basicauth import administers, credentials, match, name_of, sent_credentials, unauthorized
 from pushery.core.effects import (
     AskHook,
     Inspect,
@@ -216,16 +216,17 @@ class GoPusher:
         return app
 
     def _require_super_admin(self, request: Request) -> None:
-        if not match(sent_credentials(request), self._super_admin):
+        sent = sent_credentials(request)
+        if not match(sent, self._super_admin):
             raise unauthorized()
-        request.verified = True
+        request.verified = name_of(sent)
 
     def _require_admin(self, request: Request, app_key: str) -> App:
         """The app, for its own admin or the super admin."""
         sent = sent_credentials(request)
         app = self._directory.apps.get(app_key) or self._directory.by_key.get(app_key)
         if administers(sent, app) or match(sent, self._super_admin):
-            request.verified = True
+            request.verified = name_of(sent)
             if app is None:
                 raise _unknown_app()
             return app

@@ -177,7 +177,7 @@ class PusherApi:
         if owner is None or (app is not None and owner is not app):
             raise errors.unknown_key()
         verify(request, query, owner, self._clock.wall_ms(), self._max_age_s)
-        request.verified = True
+        request.verified = query.values["auth_key"]
         if not owner.settings.enabled:
             raise errors.forbidden("this app is disabled")
         if not owner.settings.pusher:
