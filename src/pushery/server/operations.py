@@ -47,7 +47,7 @@ class StatsCollector(Collector):
         yield GaugeMetricFamily("pushery_channels", "Channels that somebody is subscribed to.", channels)
         users = sum(len(crowd.users) for crowd in crowds)
         yield GaugeMetricFamily("pushery_users", "Users who are signed in.", users)
-        text = "Bytes that wait for slow clients, and of requests and messages that have come in part."
+        text = "Bytes that wait for slow clients, and of bodies and messages that have come in part."
         yield GaugeMetricFamily("pushery_buffered_bytes", text, self._backlog.size)
         text = "Network connections open now, of clients and backends."
         yield GaugeMetricFamily("pushery_network_connections", text, self._admission.connections)

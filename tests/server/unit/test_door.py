@@ -123,6 +123,32 @@ async def test_wrong_signatures_are_counted_by_their_key() -> None:
 
 
 @in_loop
+async def test_a_right_signature_vouches_for_no_other_credentials_of_the_request() -> None:
+    def verify(request: Request, params: Mapping[str, str]) -> Outcome:
+        request.verified = "mine"
+        return Reply(200)
+
+    def administer(request: Request, params: Mapping[str, str]) -> Outcome:
+        raise unauthorized()
+
+    scene = Scene(
+        router=lambda node: Router([Route("GET", "/signed", verify, ""), Route("GET", "/admin", administer, "")])
+    )
+    scene.guesses.limit = 1
+    guess = basic("admin", "guess")
+    query = "auth_key=mine&auth_signature=right"
+    assert answered(scene, Request("GET", "/signed", query, guess, b"", peer="203.0.113.9:1")).status == 200
+    statuses = [
+        answered(scene, Request("GET", "/admin", "", guess, b"", peer="203.0.113.9:1")).status for _ in range(2)
+    ]
+    assert statuses == [401, 429]
+    mixed = Request("GET", "/signed", query, guess, b"", peer="203.0.113.9:1")
+    assert answered(scene, mixed).status == 429
+    assert answered(scene, Request("GET", "/signed", query, {}, b"", peer="203.0.113.9:1")).status == 200
+    scene.close()
+
+
+@in_loop
 async def test_a_defect_of_ours_is_logged_and_answered_without_detail() -> None:
     def fail(request: Request, params: Mapping[str, str]) -> Outcome:
         raise StorageError("the disk is full") if request.query else ZeroDivisionError("secret detail")
