@@ -17,6 +17,8 @@ from tests.support.server import wait_until
 from tests.workers.receiver import Receiver, receiving
 from tests.workers.worlds import World, added, an_app, occupied, removed, said, vacated, world
 
+pytestmark = pytest.mark.process
+
 TELLER = Path(__file__).with_name("teller.py")
 ROOT = Path(__file__).parents[2]
 
