@@ -15,22 +15,13 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.faults.hands import REGISTER, app_with_webhook, delivers, told
-from tests.support.raw import RawConnection, request
+from tests.support.raw import RawConnection, is_turned_away, request
 from tests.support.server import ADMIN, DEADLINE_S, ServerProcess, wait_until
 from tests.workers.receiver import receiving
 
 pytestmark = pytest.mark.process
 
 MOST = 128
-
-
-def is_turned_away(client: socket.socket) -> bool:
-    """Whether the server has said that there is no room."""
-    client.setblocking(False)
-    try:
-        return client.recv(4096, socket.MSG_PEEK).startswith(b"HTTP/1.1 503 ")
-    except OSError:
-        return False
 
 
 @contextmanager

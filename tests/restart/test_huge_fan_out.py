@@ -58,7 +58,7 @@ async def ended(directory: Path, number: int, enough: Callable[[Ended], bool]) -
         seen.code = await asyncio.to_thread(server.process.wait)
         await asyncio.gather(*running)
         while not all(client.transport.is_closing() for client in crowd.clients):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         for _ in range(3):  # until what is closing is closed
             await asyncio.sleep(0)
         return seen

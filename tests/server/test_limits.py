@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from pushery.core.codes import SLOW_CLIENT
-from tests.support.raw import RawConnection, handshake, request
+from tests.support.raw import RawConnection, handshake, is_turned_away, request
 from tests.support.server import ADMIN, DEADLINE_S, Answer, ServerProcess, TestApp, wait_until
 
 pytestmark = pytest.mark.process
@@ -149,21 +149,13 @@ def test_at_the_limit_of_open_files_clients_are_refused_and_all_else_goes_on(tmp
             wait_until(lambda: server.logged("out_of_descriptors"), "the log")
             # Further connections take what is kept for backends; then they are turned away at once.
             idle = [crowd.enter_context(raw(server, b"")) for _ in range(60)]
-            told = wait_until(lambda: [each for each in idle if _is_turned_away(each)], "one turned away")
+            told = wait_until(lambda: [each for each in idle if is_turned_away(each)], "one turned away")
             assert told
         wait_until(lambda: push(server, app).json.get("total") == "1", "the crowd gone")
         with server.client(app, "later"):
             pass
         assert len(server.logged("out_of_descriptors")) == 1
         assert server.register("new").key
-
-
-def _is_turned_away(client: socket.socket) -> bool:
-    client.setblocking(False)
-    try:
-        return client.recv(4096, socket.MSG_PEEK).startswith(b"HTTP/1.1 503 ")
-    except OSError:
-        return False
 
 
 def test_those_who_hold_most_are_closed_when_too_much_waits(tmp_path: Path) -> None:
@@ -173,9 +165,9 @@ def test_those_who_hold_most_are_closed_when_too_much_waits(tmp_path: Path) -> N
         head = f"POST /api/push/{app.key} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n".encode()
         small = open_ones.enter_context(raw(server, head + b"x" * 1000))
         large = [open_ones.enter_context(raw(server, head + b"x" * 900_000)) for _ in range(8)]
-        answers = wait_until(lambda: [each for each in large if _is_turned_away(each)], "the largest turned away")
+        answers = wait_until(lambda: [each for each in large if is_turned_away(each)], "the largest turned away")
         assert 1 <= len(answers) <= 8
-        assert not _is_turned_away(small)
+        assert not is_turned_away(small)
         assert b"overloaded" in answers[0].recv(4096)
         assert push(server, app).json["total"] == "1"
         assert reader.recv() == "hello"

@@ -15,10 +15,10 @@ from pushery.storage.hooklock import HookLock
 from tests.support.server import wait_until
 
 HOLD = """
-import sys, time
+import sys
 from pushery.storage.hooklock import HookLock
 print(HookLock(sys.argv[1]).lead(), flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 
@@ -59,7 +59,9 @@ def test_of_two_that_wait_one_takes_over_and_sees_the_other(tmp_path: Path) -> N
 @pytest.mark.process
 def test_a_lock_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
     outbox = str(tmp_path / "apps.sqlite.hooks")
-    with subprocess.Popen([sys.executable, "-c", HOLD, outbox], stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, outbox], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "True\n"

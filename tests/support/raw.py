@@ -49,6 +49,15 @@ def chunked(body: bytes, size: int) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
+def is_turned_away(client: socket.socket) -> bool:
+    """Whether the server has said on this connection that there is no room (503); nothing is taken off it."""
+    client.setblocking(False)
+    try:
+        return client.recv(4096, socket.MSG_PEEK).startswith(b"HTTP/1.1 503 ")
+    except OSError:
+        return False
+
+
 def handshake(app_key: str, tag: str, headers: Mapping[str, str | None] | None = None) -> bytes:
     """The opening handshake; `headers` replaces some of its headers, and drops those that are None."""
     fields: dict[str, str | None] = {
