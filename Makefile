@@ -72,7 +72,7 @@ lock: $(BIN)/python
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  pyproject.toml --group pyproject.toml:build -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  pyproject.toml --group pyproject.toml:build --group pyproject.toml:dev --group pyproject.toml:bench -o requirements-dev.lock
+	  pyproject.toml --group pyproject.toml:build --group pyproject.toml:dev --group pyproject.toml:docs --group pyproject.toml:bench -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) benchmarks/bin dist build

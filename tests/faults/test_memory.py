@@ -68,7 +68,7 @@ def test_within_max_buffered_bytes_memory_suffices_and_the_others_get_everything
                     assert server.push(app, f"{number} {CONTENT}") >= 1
                     assert reader.recv(DEADLINE_S) == f"{number} {CONTENT}"
                 assert server.metric("pushery_buffered_bytes") <= 16 * MIB
-            assert server.logged("too_much_buffered")
+            wait_until(lambda: server.logged("too_much_buffered"), "the log to say so")  # with the next tick
             assert not server.logged("unexpected_error")
             assert server.push(app, "afterwards", "^reader$") == 1
             assert reader.recv(DEADLINE_S) == "afterwards"
