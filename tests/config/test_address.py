@@ -8,6 +8,7 @@ from pushery.config.address import (
     Address,
     check_account,
     check_origin,
+    check_url,
     decode_secret_key,
     parse_listen,
     parse_network,
@@ -93,3 +94,17 @@ def test_a_key_of_any_other_shape_is_refused_without_quoting_it(text: str) -> No
     with pytest.raises(ValueError, match=r"^expected 32 bytes in base64") as caught:
         decode_secret_key(text)
     assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["http://localhost:4318", "https://otel.example/path", "http://[::1]:4318"])
+def test_a_url_is_taken(text: str) -> None:
+    check_url(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["localhost:4318", "ftp://a", "http://", "http://a:0", "http://a:99999", "http://a?b", "http://a b", "http://["],
+)
+def test_what_is_no_url_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected an http or https URL"):
+        check_url(text)

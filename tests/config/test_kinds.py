@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushery.config.address import check_origin
-from pushery.config.kinds import KIB, MIB, Choice, Count, Kind, Seconds, Size, Switch, Text, Words, json_type
+from pushery.config.kinds import KIB, MIB, Choice, Count, Kind, Ratio, Seconds, Size, Switch, Text, Words, json_type
 
 SIZE = Size(1, 16 * MIB)
 SECONDS = Seconds(0.1, 86400.0)
@@ -29,6 +29,8 @@ WORDS = Words("origins", check_origin)
         (SECONDS, "2m", 120.0),
         (SECONDS, "1.5h", 5400.0),
         (COUNT, " 1000 ", 1000),
+        (Ratio(), "0.25", 0.25),
+        (Ratio(), " 1 ", 1.0),
         (CHOICE, "production", "PRODUCTION"),
         (CHOICE, "Debug", "DEBUG"),
         (WORDS, "", ()),

@@ -63,6 +63,7 @@ def test_every_setting_can_be_given_in_all_three_places(setting: Setting, tmp_pa
         "trusted_proxies": "::1",
         "secret_key": "A" * 43,
         "admin_listen": "127.0.0.1:8002",
+        "otlp_endpoint": "http://localhost:4318",
     }
     text = samples.get(setting.name, setting.shown_default or "x.pem")
     value = setting.kind.from_text(text)

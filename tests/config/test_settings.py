@@ -34,6 +34,12 @@ def test_every_field_is_typed_as_its_kind_reads_it(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_what_needs_a_restart_says_why_in_a_sentence(setting: Setting) -> None:
+    assert setting.about.reload == (setting.about.restart == "")
+    assert setting.about.reload or setting.about.restart.endswith(".")
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_every_help_is_one_paragraph_of_sentences(setting: Setting) -> None:
     assert setting.help.endswith(".")
     assert "\n" not in setting.help
@@ -82,13 +88,14 @@ def test_a_reload_takes_what_may_change_and_names_what_waits_for_a_restart() -> 
     loaded = dataclasses.replace(
         running, listen=":2", environment="PRODUCTION", tls_certificate="new.pem", tls_key="new.key"
     )
-    settings, waiting = reloaded(running, loaded)
+    settings, applied, waiting = reloaded(running, loaded)
     assert settings == dataclasses.replace(loaded, listen=":1")
+    assert applied == ["environment", "tls_certificate", "tls_key"]
     assert waiting == ["listen"]
 
 
 def test_a_reload_does_not_turn_tls_on_or_off() -> None:
     plain = Settings()
     with_tls = Settings(tls_certificate="a.pem", tls_key="a.key")
-    assert reloaded(plain, with_tls) == (plain, ["tls_certificate", "tls_key"])
-    assert reloaded(with_tls, plain) == (with_tls, ["tls_certificate", "tls_key"])
+    assert reloaded(plain, with_tls) == (plain, [], ["tls_certificate", "tls_key"])
+    assert reloaded(with_tls, plain) == (with_tls, [], ["tls_certificate", "tls_key"])

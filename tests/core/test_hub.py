@@ -255,3 +255,19 @@ def test_a_limit_leaves_room_for_one_more_and_those_who_are_unproven_do_not_coun
         crowd.sockets[f"{number}.1"] = number
     crowd.unproven.update(dict.fromkeys(range(unproven)))
     assert crowd.has_room(limit) == has_room
+
+
+def test_a_change_of_the_slice_and_of_the_patterns_reaches_who_is_online() -> None:
+    hub = Hub(fanout_slice=10, standing_patterns=10)
+    crowd = hub.crowd("key")
+    for number in range(5):
+        crowd.join(f"A:{number}", number, ignore)
+        crowd.tags.select(f"^A:[{number}x]")
+    assert crowd.publish(b"1;", None, ignore) == 5
+    hub.configure(fanout_slice=2, standing_patterns=3)
+    assert crowd.publish(b"2;", None, ignore) is None
+    assert crowd.fanout.broadcasts == 1
+    assert (crowd.tags.standing, crowd.channels.fanout.slice_size) == (5, 2)
+    crowd.tags.select("^A:[4x]")
+    assert crowd.tags.standing == 3
+    assert hub.crowd("a new one").fanout.slice_size == 2

@@ -37,6 +37,13 @@ def test_the_total_is_the_sum_of_what_was_observed() -> None:
     assert sum(histogram.counts) == 3
 
 
+def test_prometheus_wants_to_know_how_many_are_not_above_each_end() -> None:
+    histogram = Histogram((1.0, 2.0))
+    for value in (0.5, 1.5, 1.7, 9.0):
+        histogram.observe(value)
+    assert histogram.cumulative() == [("1.0", 1), ("2.0", 3), ("+Inf", 4)]
+
+
 def test_histograms_do_not_share_their_counts() -> None:
     Stats().push_seconds.observe(1.0)
     assert sum(Stats().push_seconds.counts) == 0
@@ -44,6 +51,8 @@ def test_histograms_do_not_share_their_counts() -> None:
 
 def test_counting_begins_at_zero() -> None:
     stats = Stats()
-    assert all(getattr(stats, name) == 0 for name in Stats.__slots__ if name not in ("errors", "push_seconds"))
+    others = ("errors", "handshakes_refused", "http_responses", "loop_lag_seconds", "push_seconds")
+    assert all(getattr(stats, name) == 0 for name in Stats.__slots__ if name not in others)
+    assert not any(stats.http_responses)
     assert stats.errors["never_seen"] == 0
     assert not stats.errors

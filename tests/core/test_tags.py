@@ -284,3 +284,18 @@ def test_patterns_that_find_much_are_not_all_remembered(monkeypatch: pytest.Monk
     for number in range(20):
         assert len(index.select(f"A|{number}")) == 10
     assert len(index._standing) == 4
+
+
+def test_find_names_the_live_tags_a_pattern_matches_and_remembers_nothing() -> None:
+    index = TagIndex()
+    for tag in ("a:1", "a:2", "b:1", "many\nlines", "gone"):
+        index.join(tag, tag, lambda frame: None)
+    index.leave("gone", "gone")
+    assert sorted(index.find("^a:")) == ["a:1", "a:2"]
+    assert index.find("^a:1$") == ["a:1"]
+    assert index.find("^c$") == []
+    assert sorted(index.find("")) == ["a:1", "a:2", "b:1", "many\nlines"]
+    assert index.find("^many") == ["many\nlines"]
+    assert index._standing == {}
+    with pytest.raises(PatternError):
+        index.find("[")

@@ -12,7 +12,7 @@ from msgspec.structs import asdict, replace
 
 from pushery.core.apps import App, Directory, KeyPair
 from pushery.core.appsettings import AppSettings, Webhook
-from pushery.core.effects import ChangeApp, ListApps, Outcome, RegisterApp, UnregisterApp
+from pushery.core.effects import ChangeApp, ListApps, Outcome, RegisterApp, Reload, Reloaded, UnregisterApp
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.dialects.admin import Admin, AdminOptions
 from pushery.dialects.admin.rest import DEFAULT_LIMIT, MASK, MAX_LIMIT
@@ -31,8 +31,10 @@ CHANGE = "PATCH /api/admin/apps/{app_key}"
 UNREGISTER = "DELETE /api/admin/apps/{app_key}"
 ROTATE = "POST /api/admin/apps/{app_key}/keys"
 REVOKE = "DELETE /api/admin/apps/{app_key}/keys/{key}"
+RELOAD = "POST /api/admin/reload"
+WHOAMI = "GET /api/admin/whoami"
 OPENAPI = "GET /api/admin/openapi.json"
-WITH_AUTH = [LIST, REGISTER, SHOW, CHANGE, UNREGISTER, ROTATE, REVOKE]
+WITH_AUTH = [LIST, REGISTER, SHOW, CHANGE, UNREGISTER, ROTATE, REVOKE, RELOAD, WHOAMI]
 OF_ONE_APP = [SHOW, CHANGE, UNREGISTER, ROTATE, REVOKE]
 WITH_BODY = [REGISTER, CHANGE]
 BODIES = {REGISTER: {"name": "shop"}, CHANGE: {"settings": {"max_batch": 20}}}
@@ -126,6 +128,25 @@ def read(reply: object, status: int = 200) -> Any:
 def changed(before: App, **more: Any) -> App:
     """What a PATCH makes of an app."""
     return effect(ChangeApp, CHANGE, **more).edit(before)
+
+
+def test_a_reload_tells_what_came_of_it() -> None:
+    done = Reloaded(applied=["ping_idle"], need_restart=["listen"], problems=["the certificate is broken"])
+    assert read(effect(Reload, RELOAD).answer(done)) == {
+        "applied": ["ping_idle"],
+        "need_restart": ["listen"],
+        "problems": ["the certificate is broken"],
+    }
+
+
+def test_who_asks_is_told_as_whom_the_server_sees_it() -> None:
+    assert read(ask(WHOAMI)) == {
+        "address": "203.0.113.9:4711",
+        "secure": False,
+        "x_forwarded_for": "",
+        "x_forwarded_proto": "",
+        "forwarded": "",
+    }
 
 
 # Who may.

@@ -182,6 +182,9 @@ def draft(key: str, name: str = "test") -> AppDraft:
 class Client:
     """A `Peer` that remembers what it got."""
 
+    address = "203.0.113.9:4711"
+    waiting = 0
+
     def __init__(self, node: Node, app_key: str, tag: str) -> None:
         self.node = node
         self.place: Place | None = None
@@ -202,7 +205,7 @@ class Client:
 
     def close(self, close: Close) -> None:
         """As the port says."""
-        self.node.leave(self)
+        self.node.leave(self, close)
         if not self.closes:
             self.closes.append(close)
 

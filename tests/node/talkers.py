@@ -82,6 +82,9 @@ class Talker:
     transport has become full; a write in a way that it has given up is an error.
     """
 
+    address = "203.0.113.9:4711"
+    waiting = 0
+
     def __init__(self, node: Node, socket_id: str, *, swaps_every: int = 0) -> None:
         self.node = node
         self.place: Place | None = None
@@ -169,7 +172,7 @@ class Talker:
         """As the port says."""
         if self.closes:
             return
-        self.node.leave(self)
+        self.node.leave(self, close)
         close, last_words = self.session.farewell(close)
         if last_words is not None:
             self.send(last_words)

@@ -10,6 +10,9 @@ from pushery.node.peers import ChannelPlace, Place, TagPlace
 class Socket:
     """A peer that is written to in one way or another."""
 
+    address = "203.0.113.9:4711"
+    waiting = 0
+
     def __init__(self) -> None:
         self.place: Place | None = None
         self.old: list[bytes] = []

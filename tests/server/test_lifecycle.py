@@ -1,6 +1,7 @@
 """From start to exit: signals, what is under way at a stop, reloads, TLS, and what survives a kill."""
 
 import contextlib
+import re
 import resource
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from cryptography import x509
 from websockets.sync.client import connect
 
 from tests.support.certificates import serial_of, trusting, write_certificate
@@ -320,6 +322,15 @@ def test_https_and_wss_work(secure: Secure) -> None:
     assert "Traceback" not in secure.server.log
 
 
+def test_the_metrics_tell_when_the_certificate_in_use_expires(secure: Secure) -> None:
+    with secure.connection() as raw:
+        raw.send(request("GET", "/metrics"))
+        found = re.search(r"^pushery_tls_certificate_expiry_timestamp_seconds (\S+)$", raw.answer().body.decode(), re.M)
+    assert found is not None
+    expires = x509.load_pem_x509_certificate(secure.certificate.read_bytes()).not_valid_after_utc
+    assert float(found[1]) == expires.timestamp()
+
+
 def test_sockets_over_tls_are_said_goodbye_to_as_well(secure: Secure) -> None:
     app = secure.register()
     with secure.connection() as raw:
@@ -373,7 +384,8 @@ def test_sighup_takes_in_the_password_and_the_origins_and_keeps_the_sockets(
 def test_sighup_says_what_needs_a_restart(server: ServerProcess) -> None:
     server.reload(fanout_slice=7, listen="127.0.0.1:1")
     wait_until(lambda: server.logged("reloaded"), "the reload")
-    assert sorted(server.logged("reloaded")[0]["need_restart"]) == ["fanout_slice", "listen"]
+    assert server.logged("reloaded")[0]["need_restart"] == ["listen"]
+    assert server.logged("reloaded")[0]["applied"] == ["fanout_slice"]
     assert accepts(server)
 
 

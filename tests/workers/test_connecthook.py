@@ -136,6 +136,24 @@ def test_private_addresses_are_not_asked_unless_the_setting_says_so(keeper: Gate
     assert keeper.bodies == []
 
 
+def test_options_change_while_it_runs_and_what_is_under_way_ends_by_the_old_ones(keeper: Gatekeeper) -> None:
+    keeper.location = "/say"
+
+    async def story() -> None:
+        async with a_worker(timeout_s=0.3) as worker:
+            assert not await worker.admits("app", f"{keeper.url}/redirect", "for A:1", "A:1")
+            hanging = asyncio.create_task(worker.admits("app", f"{keeper.url}/hang", "T", "A:1"))
+            await until(lambda: len(keeper.bodies) == 2)
+            worker.configure(ConnectHookOptions(private_addresses=True, redirects=True, timeout_s=5.0))
+            assert await worker.admits("app", f"{keeper.url}/redirect", "for A:1", "A:1")
+            assert not await hanging
+            worker.configure(ConnectHookOptions(private_addresses=False))
+            assert not await worker.admits("app", f"{keeper.url}/say", "for A:1", "A:1")
+            assert worker.outcomes == {"refused": 1, "admitted": 1, "failed": 2}
+
+    told(story)
+
+
 def test_a_backend_that_hangs_holds_up_nobody_but_its_own_clients(keeper: Gatekeeper) -> None:
     async def story() -> None:
         async with a_worker(concurrency=2) as worker:

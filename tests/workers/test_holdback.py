@@ -194,3 +194,14 @@ def test_who_comes_back_after_the_others_have_gone_is_not_told_again() -> None:
     held.reconcile([Place("k", "a"), Place("k", "b")], 7)
     assert held.take(notice(occupied("a")), 0.0) is None
     assert held.abandon(7, 10) == [notice(vacated("b"))]
+
+
+def test_a_shorter_time_lets_out_in_order_and_nothing_later_than_the_longer_one() -> None:
+    held = HoldBack(HOLD_S, COUNT_S)
+    for channel in ("a", "b"):
+        held.take(notice(HookEvent("channel_occupied", channel=channel)), 0.0)
+    held.take(notice(HookEvent("channel_vacated", channel="a")), 0.0)
+    held.configure(1.0, COUNT_S)
+    held.take(notice(HookEvent("channel_vacated", channel="b")), 1.0)
+    assert held.due(2.5) == []
+    assert [each.event.channel for each in held.due(3.0)] == ["b", "a"]

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -45,6 +46,42 @@ def test_an_event_arrives_as_the_protocol_says(tmp_path: Path, receiver: Receive
         '"socket_id":"1.2","user_id":"u1"}'
     )
     assert request.body.decode() == f'{{"time_ms":{time_ms},"events":[{event}]}}'
+
+
+def test_options_change_while_it_runs(tmp_path: Path, receiver: Receiver) -> None:
+    app = an_app(Webhook(url=f"{receiver.url}/hook"))
+    with world(tmp_path, app, private_addresses=False) as it:
+        it.happened(app, occupied("a"))
+        wait_until(lambda: it.worker.stats.dead == 1, "the first event to be given up")
+        it.worker.configure(replace(it.options, private_addresses=True))
+        it.happened(app, occupied("b"))
+        wait_until(lambda: receiver.accepted, "the second event")
+        it.worker.configure(it.options)
+        it.happened(app, occupied("c"))
+        wait_until(lambda: it.worker.stats.dead == 2, "the third event to be given up")
+    assert len(receiver.requests) == 1
+
+
+def test_it_is_measured_how_long_requests_and_events_take(tmp_path: Path, receiver: Receiver) -> None:
+    async def refuse(request: Request) -> int:
+        return 503
+
+    receiver.answers["/bad"] = refuse
+    good, bad = an_app(Webhook(url=f"{receiver.url}/hook")), an_app(Webhook(url=f"{receiver.url}/bad"), number=2)
+    with world(tmp_path, good, bad) as it:
+        stats = it.worker.stats
+        before = it.clock.wall_ms()
+        it.happened(good, occupied("a"))
+        it.happened(bad, occupied("a"))
+        wait_until(lambda: stats.delivered and stats.failed_attempts, "both requests")
+        wait_until(lambda: stats.oldest_ms is not None, "the event that waits")
+        assert stats.oldest_ms is not None
+        assert before <= stats.oldest_ms <= it.clock.wall_ms()
+        assert sum(stats.request_seconds.counts) >= 2
+        assert sum(stats.delay_seconds.counts) == 1
+        assert 0 <= stats.delay_seconds.total < 20
+        it.directory.drop("key2")
+        wait_until(lambda: stats.oldest_ms is None, "nothing to wait")
 
 
 @pytest.mark.parametrize("batch", [False, True])

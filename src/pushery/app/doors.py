@@ -29,10 +29,10 @@ class DoorsError(Exception):
 class Doors:
     """Belongs to one event loop, but for the making."""
 
-    def __init__(self, settings: Settings, environ: MutableMapping[str, str]) -> None:
-        """Get the sockets. Raises DoorsError."""
+    def __init__(self, settings: Settings, environ: MutableMapping[str, str], *, binds: bool = True) -> None:
+        """Get the sockets; none but inherited ones unless it `binds`. Raises DoorsError."""
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._offers = settings.reuse_port
+        self._offers = settings.reuse_port and binds
         self._offer: Offer | None = None
         self._meeting: Meeting | None = None
         self.bus: LocalBus | MemoryBus = MemoryBus()
@@ -47,12 +47,20 @@ class Doors:
             if self.sockets or settings.reuse_port:
                 self._meeting = Meeting(meeting_path(settings.sqldir))
                 self.bus = LocalBus(self._meeting, self._name)
-            handed = ask(self._meeting) if self._meeting is not None and settings.reuse_port else Sockets()
+            handed = ask(self._meeting) if self._meeting is not None and self._offers else Sockets()
         except (ActivationError, MeetingError) as error:
             raise DoorsError(str(error)) from error
+        if not binds:
+            return
         self.sockets.front = self.sockets.front or _socket_for(settings.address, handed.front)
         if settings.admin_address is not None:
             self.sockets.back = self.sockets.back or _socket_for(settings.admin_address, handed.back)
+
+    def set_backlog(self, backlog: int) -> None:
+        """Let so many connections wait to be accepted (listen(2) says that anew); nothing once it is closed."""
+        for listening in [*self.sockets.front, *self.sockets.back]:
+            if listening.fileno() >= 0:
+                listening.listen(backlog)
 
     async def meet(self) -> None:
         """Find the other servers, and be found. Raises DoorsError."""

@@ -46,10 +46,16 @@ class LogOutput:
 
         An old one that nobody can find any more is left, for standard error.
         """
-        if self._path is None:
+        self.move(self._path)
+
+    def move(self, path: Path | None) -> None:
+        """Go on in the file of this name, or on standard error. Raises OSError, and keeps to the old one then."""
+        if path is None:
+            self._path = None
+            self._look(_STDERR)
             return
         try:
-            opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError:
             if self._file is not None and os.fstat(self._file).st_nlink == 0:
                 self._look(_STDERR)
@@ -60,6 +66,7 @@ class LogOutput:
             # The number stays: another thread may be about to write to it, and must not hit a client's socket.
             os.dup2(opened, self._file, inheritable=False)
             os.close(opened)
+        self._path = path
         self._look(self._file)
 
     def is_terminal(self) -> bool:

@@ -1,6 +1,7 @@
 """What the settings mean to each part of the server."""
 
 from pushery.config import Settings
+from pushery.console import ConsoleOptions
 from pushery.dialects.admin import AdminOptions
 from pushery.dialects.gopusher import GoPusherOptions
 from pushery.dialects.pusher import SocketOptions
@@ -24,6 +25,17 @@ def pusher_options(settings: Settings) -> SocketOptions:
 def admin_options(settings: Settings) -> AdminOptions:
     """Of the admin API."""
     return AdminOptions(settings.auth_account, settings.auth_password, settings.mask_passwords)
+
+
+def console_options(settings: Settings, client_port: int) -> ConsoleOptions:
+    """Of the console; `client_port` is the one that clients come to."""
+    return ConsoleOptions(
+        auth_account=settings.auth_account,
+        auth_password=settings.auth_password,
+        mask_passwords=settings.mask_passwords,
+        tls=bool(settings.tls_certificate),
+        client_port=client_port if settings.admin_listen else None,
+    )
 
 
 def webhook_options(settings: Settings) -> WebhookOptions:

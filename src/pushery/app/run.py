@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 import uvloop
@@ -12,7 +13,8 @@ from pushery.app.activation import notify
 from pushery.app.application import Application, StartError
 from pushery.app.logs import LogOutput, configure_logs, open_log
 from pushery.app.system import settle_collector
-from pushery.config import ConfigError, Settings, reloaded
+from pushery.config import ConfigError, Settings, log_file, reloaded
+from pushery.core.effects import Reloaded
 
 log = structlog.get_logger("pushery.app")
 
@@ -41,7 +43,9 @@ async def _serve(
         loop.add_signal_handler(number, _stop, stopping, number)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which would end a process that has not begun to serve
     await application.start()
-    loop.add_signal_handler(signal.SIGHUP, _reload, application, output, reload)
+    reload_now = partial(_reload, application, output, reload)
+    loop.add_signal_handler(signal.SIGHUP, reload_now)
+    application.reload_with(reload_now)
     settle_collector()
     log.info(
         "listening",
@@ -66,20 +70,30 @@ def _stop(stopping: asyncio.Event, number: int) -> None:
     stopping.set()
 
 
-def _reload(application: Application, output: LogOutput, reload: Callable[[], Settings]) -> None:
+def _reload(application: Application, output: LogOutput, reload: Callable[[], Settings]) -> Reloaded:
     """Reopen the log, and take in what may change without a restart. Whatever cannot be read leaves all as it was."""
+    stats = application.stats
+    stats.reload_failed = True
     try:
         output.reopen()
-        settings, need_restart = reloaded(application.settings, reload())
+        settings, applied, need_restart = reloaded(application.settings, reload())
+        if "logdir" in applied:
+            output.move(log_file(settings.logdir))
     except ConfigError as error:
-        log.error("reload_refused", problems=error.problems)
-        return
+        return _refused(error.problems)
     except OSError as error:
-        log.error("reload_refused", problems=[str(error)])
-        return
+        return _refused([str(error)])
     configure_logs(settings, output)
-    if application.apply(settings):
-        log.info("reloaded", need_restart=need_restart)
+    problems = application.apply(settings)
+    if not problems:
+        stats.reload_failed = False
+        log.info("reloaded", applied=applied, need_restart=need_restart)
+    return Reloaded(applied, need_restart, problems)
+
+
+def _refused(problems: list[str]) -> Reloaded:
+    log.error("reload_refused", problems=problems)
+    return Reloaded(problems=problems)
 
 
 def _log_stray_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -25,6 +25,11 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
+def descriptor_limit() -> int:
+    """How many files the process may have open as it is."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def settle_collector() -> None:
     """What lives now lives as long as the process: take it out of the collector's sight."""
     gc.collect()

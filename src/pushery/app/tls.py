@@ -1,6 +1,9 @@
 """TLS with a certificate that can be renewed without a restart."""
 
 import ssl
+from pathlib import Path
+
+from cryptography import x509
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
@@ -10,6 +13,15 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(certificate, key, password=_no_password)
     return context
+
+
+def expires_s(certificate: str) -> float | None:
+    """When the certificate of this PEM file, the first of its chain, expires, in unix seconds; None: unknown."""
+    try:
+        found = x509.load_pem_x509_certificate(Path(certificate).read_bytes())
+    except (OSError, ValueError):  # OpenSSL reads more forms of them than this
+        return None
+    return found.not_valid_after_utc.timestamp()
 
 
 def renew(context: ssl.SSLContext, certificate: str, key: str) -> None:

@@ -9,6 +9,7 @@ import binascii
 import ipaddress
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -46,6 +47,17 @@ def parse_listen(text: str) -> Address:
         except ValueError:
             raise ValueError('expected an IPv6 address between the brackets, such as "[::1]:8001"') from None
     return Address(host, port)
+
+
+def check_url(text: str) -> None:
+    """Accept an http or https URL with a host, without a query: "http://localhost:4318"."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or parts.query or parts.fragment or not text.isprintable() or " " in text:
+        raise ValueError('expected an http or https URL, such as "http://localhost:4318"')
 
 
 def parse_network(text: str) -> Network:

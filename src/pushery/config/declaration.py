@@ -23,10 +23,15 @@ class About(msgspec.Struct, frozen=True):
     """Where the default comes from, as a phrase: a precedent, a document or a measurement."""
     secret: bool = False
     """Never shown: not in `repr`, logs, problems, or the rendered reference."""
-    reload: bool = False
-    """Whether SIGHUP takes a new value into use; otherwise it waits for a restart."""
+    restart: str = ""
+    """Why a new value has to wait for a restart, as a sentence; empty: a reload takes it into use."""
     required: bool = False
     """Whether the server refuses to start while it is empty."""
+
+    @property
+    def reload(self) -> bool:
+        """Whether a reload takes a new value into use."""
+        return not self.restart
 
 
 class Setting(msgspec.Struct, frozen=True):

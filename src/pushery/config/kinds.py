@@ -23,6 +23,7 @@ _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h)?", re
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": MINUTE, "h": HOUR}
 _UNFIT: Final = re.compile("[\x00\ud800-\udfff]")
 _COUNT: Final = re.compile(r"[0-9]{1,15}")
+_DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _SWITCH: Final = {
     "1": True, "true": True, "yes": True, "on": True,
     "0": False, "false": False, "no": False, "off": False,
@@ -270,6 +271,36 @@ class Seconds(msgspec.Struct, frozen=True):
         """The time in the largest unit that divides it."""
         assert isinstance(value, float)
         return _duration(value)
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """A share of a whole, from 0 to 1: 0.01, "0.01"."""
+
+    python_type: ClassVar[type] = float
+    unit: ClassVar[str] = "ratio"
+
+    @property
+    def expects(self) -> str:
+        """A number, with its bounds."""
+        return "a number from 0 to 1, such as 0.01"
+
+    def from_text(self, text: str) -> float:
+        """The number that a decimal spells."""
+        if not _DECIMAL.fullmatch(text.strip()):
+            raise ValueError(f"expected {self.expects}")
+        return self.from_json(float(text))
+
+    def from_json(self, value: object) -> float:
+        """A JSON number within the bounds."""
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError(f"expected {self.expects}, got {json_type(value)}")
+        if not 0 <= value <= 1:
+            raise ValueError(f"expected {self.expects}")
+        return float(value)
+
+    def show(self, value: object) -> str:
+        """The decimal."""
+        return f"{value:g}"
 
 
 class Words(msgspec.Struct, frozen=True):

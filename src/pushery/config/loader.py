@@ -67,17 +67,28 @@ class _Given(NamedTuple):
     """The settings by the names they have there."""
 
 
-def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object],
+    keywords: Mapping[str, object] | None = None,
+) -> Settings:
     """The settings, or a `ConfigError` with every problem.
 
     `path` None means there is no file. `flags` holds values by setting name: None for a flag that was not given,
-    text as typed on the command line, or a value as the file would have it.
+    text as typed on the command line, or a value as the file would have it. `keywords` are a Python program's, values
+    as the file would have them, and win over all.
     """
     problems: list[str] = []
     file = _file_or_problem(path, problems)
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
-    for given in (*_in_file(path, file), *_in_environment(environ), *_on_command_line(flags)):
+    for given in (
+        *_in_file(path, file),
+        *_in_environment(environ),
+        *_on_command_line(flags),
+        *_in_call(keywords or {}),
+    ):
         setting = given.known.get(given.name)
         if setting is None:
             problems.append(_unknown(given))
@@ -139,6 +150,11 @@ def _on_command_line(flags: Mapping[str, object]) -> Iterable[_Given]:
     for name, raw in flags.items():
         if raw is not None:
             yield _Given("command line", "--" + name.replace("_", "-"), raw, _BY_FLAG)
+
+
+def _in_call(keywords: Mapping[str, object]) -> Iterable[_Given]:
+    for name, raw in keywords.items():
+        yield _Given("arguments", name, raw, _BY_NAME)
 
 
 def _unknown(given: _Given) -> str:

@@ -40,8 +40,11 @@ started in.
 An unknown name, a value of the wrong type and a value out of range keep the server from starting; it names them all
 at once. `pushery check` does the same without starting, and looks at directories, files and certificates as well.
 
-On `SIGHUP` the server loads its settings again. Those marked *on reload* change at once, the others wait for a
-restart. Flags can be read by every user of the machine (`ps`): give secrets in the file or in the environment.
+On `SIGHUP`, and when [`pushery reload`](cli.md#pushery-reload) asks it to, the server loads its settings again. Those
+marked *on reload* change at once and close no socket; [the few others](#what-waits-for-a-restart) wait for a restart.
+[Change settings while running](../how-to/change-settings-while-running.md) tells more.
+
+Flags can be read by every user of the machine (`ps`): give secrets in the file or in the environment.
 """
 
 
@@ -49,7 +52,17 @@ def render_reference() -> str:
     """The page, ending in a newline."""
     rows = "".join(_row(setting) for setting in SETTINGS)
     table = "## All at a glance\n\n| Setting | Type | Default | Changes |\n|---|---|---|---|\n" + rows
-    return "\n".join([_INTRO, table, *(_section(setting) for setting in SETTINGS)])
+    return "\n".join([_INTRO, table, _restarts(), *(_section(setting) for setting in SETTINGS)])
+
+
+def _restarts() -> str:
+    waiting = [setting for setting in SETTINGS if not setting.about.reload]
+    rows = "".join(f"| [`{setting.name}`](#{setting.name}) | {setting.about.restart} |\n" for setting in waiting)
+    return (
+        "## What waits for a restart\n\n| Setting | Why |\n|---|---|\n"
+        f"{rows}| [`tls_certificate`](#tls_certificate), [`tls_key`](#tls_key) | "
+        "A renewed pair comes into use on reload; clients that have the old address cannot follow to or from TLS. |\n"
+    )
 
 
 def _row(setting: Setting) -> str:
@@ -65,6 +78,8 @@ def _section(setting: Setting) -> str:
         ("Flag", f"`{setting.flag}`"),
         ("Changes", _changes(setting)),
     ]
+    if setting.about.restart:
+        facts.append(("Why not on reload", setting.about.restart))
     if not setting.about.required:
         facts.insert(2, ("Origin of the default", setting.about.origin))
     if setting.secret:

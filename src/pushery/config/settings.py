@@ -7,19 +7,20 @@ is never in `repr`.
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pushery.config.address import (
     Address,
     Network,
     check_account,
     check_origin,
+    check_url,
     decode_secret_key,
     parse_listen,
     parse_network,
 )
 from pushery.config.declaration import About, Setting, declarations
-from pushery.config.kinds import HOUR, KIB, MIB, MINUTE, Choice, Count, Seconds, Size, Switch, Text, Words
+from pushery.config.kinds import HOUR, KIB, MIB, MINUTE, Choice, Count, Ratio, Seconds, Size, Switch, Text, Words
 
 Environment = Literal["DEBUG", "DEVELOPMENT", "PRODUCTION"]
 ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
@@ -42,18 +43,18 @@ class Settings:
     # fmt: off
     auth_account: Annotated[str, Text("a name", check=check_account), About(
         "The super admin's account name: who may register apps and call every route.",
-        required=True, reload=True,
+        required=True,
     )] = ""
 
     auth_password: Annotated[str, Text("a password"), About(
         "The super admin's password. `pushery init` draws a random one.",
-        secret=True, required=True, reload=True,
+        secret=True, required=True,
     )] = ""
 
     environment: Annotated[Environment, Choice(("DEBUG", "DEVELOPMENT", "PRODUCTION")), About(
         "How much is logged: DEBUG logs from level debug up, DEVELOPMENT from info, PRODUCTION from "
         "warning.",
-        origin="ours: a first start should say what it does", reload=True,
+        origin="ours: a first start should say what it does",
     )] = "DEVELOPMENT"
 
     logdir: Annotated[str, Text('"console", a file or a directory'), About(
@@ -67,24 +68,28 @@ class Settings:
         "`127.0.0.1:8001` and `[::1]:8001` are reachable from this machine only. Port 0 takes any free "
         "port.",
         origin=_README,
+        restart="Its sockets are bound before anybody is served, when a failure can still be an error at the start.",
     )] = ":8001"
 
     admin_listen: Annotated[str, Text('"host:port"', empty=True, check=parse_listen), About(
         "A second address, for backends and operators alone: with it, `listen` serves nothing but clients and "
         "`/healthz`, and all other routes are found here only. Empty: everything is served on `listen`.",
         origin="ours: one address to begin with",
+        restart="Its sockets are bound before anybody is served, when a failure can still be an error at the start.",
     )] = ""
 
     reuse_port: Annotated[bool, Switch(), About(
         "Whether a second server may take over the addresses of this one: start the new one, then stop the old one, "
         "and no connection is refused meanwhile.",
         origin="ours: a port that is taken is a mistake, until said otherwise",
+        restart="Whether another server may have the address is settled when it is bound.",
     )] = False
 
     sqldir: Annotated[str, Text("a path"), About(
         "The SQLite file that holds the registered apps. It is made when missing; its directory must "
         "exist.",
         origin=_README,
+        restart="All that is in memory comes from this one registry.",
     )] = "./appdata.sqlite"
 
     secret_key: Annotated[str, Text("a key", empty=True, check=decode_secret_key), About(
@@ -92,12 +97,19 @@ class Settings:
         "`openssl rand -base64 32` prints them. Empty: a key file beside the database, made at the "
         "first start.",
         origin="ours: nothing to set up for one server", secret=True,
+        restart="What is in the database is sealed with the key that was given at the start.",
     )] = ""
+
+    console: Annotated[bool, Switch(), About(
+        "Whether the console is served at `/console`: where `admin_listen` is set, at that address only.",
+        origin="ours: the first thing that somebody new wants to see",
+        restart="What the server answers is laid out when it is put together.",
+    )] = True
 
     mask_passwords: Annotated[bool, Switch(), About(
         "Whether app-list masks the apps' passwords. Off, it shows them, as GoPusher's documents say it "
         "does.",
-        origin=_README, reload=True,
+        origin=_README,
     )] = False
 
     log_format: Annotated[LogFormat, Choice(("auto", "console", "json")), About(
@@ -105,56 +117,78 @@ class Settings:
         "line, `auto` is console on a terminal and json elsewhere.",
     )] = "auto"
 
+    access_log: Annotated[bool, Switch(), About(
+        "Whether the log gets a line for every HTTP request, and for every socket one at its opening and one at its "
+        "close, whatever `environment` says. These lines hold clients' addresses, which are personal data.",
+        origin="ours: no personal data until asked for",
+    )] = False
+
+    otlp_endpoint: Annotated[str, Text("a URL", empty=True, check=check_url), About(
+        "Where traces of publishes go: the base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as "
+        "`http://localhost:4318`. Needs the extra `pushery[otel]`. Empty: no traces.",
+        origin="ours: nobody is told of anything until asked for",
+        restart="OpenTelemetry is loaded before anybody is served: that takes longer than a client may be held up.",
+    )] = ""
+
+    trace_sample_ratio: Annotated[float, Ratio(), About(
+        "Of how many publishes a trace is made, from `0.0` (none) to `1.0` (all). A backend that sends `traceparent` "
+        "has decided for its own.",
+        origin="ours: one in a hundred shows what is usual, and costs next to nothing",
+    )] = 0.01
+
     tls_certificate: Annotated[str, Text("a path", empty=True), About(
         "The PEM file with the TLS certificate and its chain. Together with `tls_key` it turns TLS on; "
         "empty, the server speaks plain HTTP. A renewed pair comes into use on reload; turning TLS on "
         "or off needs a restart.",
-        origin="ours: TLS usually ends at a proxy", reload=True,
+        origin="ours: TLS usually ends at a proxy",
     )] = ""
 
     tls_key: Annotated[str, Text("a path", empty=True), About(
         "The PEM file with the private key of `tls_certificate`, not encrypted.",
-        origin="ours: TLS usually ends at a proxy", reload=True,
+        origin="ours: TLS usually ends at a proxy",
     )] = ""
 
     cors_origins: Annotated[tuple[str, ...], Words("origins", check_origin), About(
         "The origins whose pages may call the HTTP API from a browser, such as `https://example.org`; "
         "`*` is any. Empty: no CORS headers are sent.",
-        origin="ours: closed until opened", reload=True,
+        origin="ours: closed until opened",
     )] = ()
 
     trusted_proxies: Annotated[tuple[str, ...], Words("IP addresses or networks", parse_network), About(
         "The proxies, as addresses or networks such as `10.0.0.0/8`, that are believed when they say who is asking. "
         "Empty: a client's address is that of its connection.",
-        origin="ours: a header that anybody can send is not believed", reload=True,
+        origin="ours: a header that anybody can send is not believed",
     )] = ()
 
     forwarded_header: Annotated[ForwardedHeader, Choice(("x-forwarded-for", "forwarded")), About(
         "The header in which the trusted proxies tell who is asking: `x-forwarded-for` (with X-Forwarded-Proto), or "
         "`forwarded` (RFC 7239). The other one is not looked at, since a proxy passes it on as any client sent it.",
-        origin="what most proxies send", reload=True,
+        origin="what most proxies send",
     )] = "x-forwarded-for"
 
     proxy_protocol: Annotated[bool, Switch(), About(
         "Whether connections from trusted proxies to `listen` begin with the PROXY protocol (version 1 or 2), which "
         "tells who is connected. Not together with TLS here.",
         origin="ours: off until the proxy is set up for it",
+        restart="Proxy and server have to change together, or connections in between are misread.",
     )] = False
 
     hsts_max_age: Annotated[float, Seconds(0, 2 * 365 * 24 * HOUR), About(
         "For how long browsers are told to use TLS only (Strict-Transport-Security), in replies to requests that came "
         "by TLS. 0: they are not told.",
-        origin="ours: it concerns everything else on that host", reload=True,
+        origin="ours: it concerns everything else on that host",
     )] = 0.0
 
     max_header_bytes: Annotated[int, Size(1 * KIB, 1 * MIB), About(
-        "How long a request's line and headers may be in all; a longer head is answered with 431.",
+        "How long a request's line and headers may be in all; a longer head is answered with 431. "
+        "A reload changes it for connections that come from then on.",
         origin="Node.js's `--max-http-header-size`",
     )] = 16 * KIB
 
     max_body_bytes: Annotated[int, Size(1 * KIB, 1024 * MIB), About(
         "How long a request's body may be, and with it the content of a push; a longer one is answered "
-        "with 413.",
+        "with 413. "
+        "A reload changes it for connections that come from then on.",
         origin="nginx's `client_max_body_size`",
     )] = 1 * MIB
 
@@ -175,68 +209,70 @@ class Settings:
 
     message_limit: Annotated[int, Size(1, 16 * MIB), About(
         "How long a message from a GoPusher client may be. What these clients send is read and dropped; "
-        "a longer message closes the socket with 1009.",
+        "a longer message closes the socket with 1009. "
+        "A reload changes it for sockets that come from then on.",
         origin="GoPusher",
     )] = 512
 
     pusher_message_limit: Annotated[int, Size(1 * KIB, 16 * MIB), About(
         "How long a message from a Pusher client may be; a longer one closes the socket with 1009. How much data an "
-        "event may carry, each app decides.",
+        "event may carry, each app decides. "
+        "A reload changes it for sockets that come from then on.",
         origin="twelve times the protocol's 10 KiB of data",
     )] = 128 * KIB
 
     activity_timeout: Annotated[float, Seconds(1, HOUR), About(
         "How long a Pusher client hears nothing before it asks whether the server is still there.",
-        origin="the Pusher Channels protocol", reload=True,
+        origin="the Pusher Channels protocol",
     )] = 120.0
 
     client_messages_per_second: Annotated[int, Count(0, 10_000_000), About(
         "How many messages of one socket are read in a second, and as many more at once after a second of rest; what "
         "comes faster waits in the network, and nothing is lost. 0: any number.",
-        origin="ours: a client that subscribes to 1,000 channels at once need not wait", reload=True,
+        origin="ours: a client that subscribes to 1,000 channels at once need not wait",
     )] = 1000
 
     max_sockets: Annotated[int, Count(0, 100_000_000), About(
         "How many sockets may be open at a time; one more is answered 503. 0: as many as the system has descriptors "
         "for, less a reserve for backends.",
-        origin="ours: memory and descriptors set the limit", reload=True,
+        origin="ours: memory and descriptors set the limit",
     )] = 0
 
     max_sockets_per_address: Annotated[int, Count(0, 100_000_000), About(
         "How many sockets one IP address (of IPv6, one /64 network) may have open; one more is answered 429. Set "
         "`trusted_proxies` first, or all clients have the proxy's address. Turned on by a reload, it counts "
         "those that come from then on. 0: any number.",
-        origin="ours: a whole company may share an address", reload=True,
+        origin="ours: a whole company may share an address",
     )] = 0
 
     handshakes_per_second: Annotated[int, Count(0, 10_000_000), About(
         "How many sockets may be opened in a second; more are answered 503 with Retry-After. 0: any number.",
-        origin="ours: everybody may come back at once after a restart", reload=True,
+        origin="ours: everybody may come back at once after a restart",
     )] = 0
 
     handshakes_per_second_per_address: Annotated[int, Count(0, 10_000_000), About(
         "How many sockets one IP address (of IPv6, one /64 network) may open in a second; more are answered 429 with "
         "Retry-After. 0: any number.",
-        origin="ours: a whole company may share an address", reload=True,
+        origin="ours: a whole company may share an address",
     )] = 0
 
     publishes_per_second: Annotated[int, Count(0, 100_000_000), About(
         "How many publishes of all apps together are taken in a second, a batch counting as one; more are answered 429 "
         "with Retry-After. What one app may, its setting `events_per_second` says. 0: any number.",
-        origin="ours: backends are trusted", reload=True,
+        origin="ours: backends are trusted",
     )] = 0
 
     auth_failures_per_minute: Annotated[int, Count(0, 1_000_000), About(
         "How many requests with wrong credentials or signatures one IP address (of IPv6, one /64 network) may send in "
         "a minute; past it, its requests with credentials that have not been good there before are answered 429. 0: "
         "any number.",
-        origin="ours: a person who mistypes is not locked out, and guessing takes for ever", reload=True,
+        origin="ours: a person who mistypes is not locked out, and guessing takes for ever",
     )] = 20
 
     signature_max_age: Annotated[float, Seconds(1, HOUR), About(
         "How far the time in a signed request of the Pusher HTTP API may be from the server's: for so long a request "
         "that somebody has recorded could be sent again.",
-        origin="the Pusher Channels protocol", reload=True,
+        origin="the Pusher Channels protocol",
     )] = 600.0
 
     connect_hook_timeout: Annotated[float, Seconds(0.1, 5 * MINUTE), About(
@@ -250,18 +286,20 @@ class Settings:
     )] = 200
 
     outbox_limit: Annotated[int, Size(1 * KIB, 1024 * MIB), About(
-        "How much may wait for one slow socket; past it the socket is closed with 4101.",
+        "How much may wait for one slow socket; past it the socket is closed with 4101. "
+        "A reload changes it for whoever becomes slow from then on.",
         origin="Centrifugo's client queue",
     )] = 1 * MIB
 
     max_buffered_bytes: Annotated[int, Size(1 * MIB, 1024 * 1024 * MIB), About(
         "How much may wait in all outboxes and half-received bodies and messages together; past it the connections "
         "that hold most are closed until there is room again.",
-        origin="ours: 512 sockets with a full outbox", reload=True,
+        origin="ours: 512 sockets with a full outbox",
     )] = 512 * MIB
 
     ping_idle: Annotated[float, Seconds(0.1, 24 * HOUR), About(
-        "How long a socket may be silent before the server sends it a ping.",
+        "How long a socket may be silent before the server sends it a ping. "
+        "A reload is felt once the pause that has begun is over.",
         origin="GoPusher, nine tenths of a minute",
     )] = 54.0
 
@@ -289,7 +327,8 @@ class Settings:
     )] = 2000
 
     compression: Annotated[bool, Switch(), About(
-        "Whether permessage-deflate is accepted from clients that offer it.",
+        "Whether permessage-deflate is accepted from clients that offer it. "
+        "A reload changes it for sockets that come from then on.",
         origin="ours: one compression serves every receiver of a push",
     )] = True
 
@@ -391,11 +430,22 @@ class Settings:
 SETTINGS: Final[tuple[Setting, ...]] = declarations(Settings)
 
 
-def reloaded(running: Settings, loaded: Settings) -> tuple[Settings, list[str]]:
-    """What SIGHUP makes of them: the settings to go on with, and the names whose change needs a restart."""
+class Reloading(NamedTuple):
+    """What a reload makes of the settings."""
+
+    settings: Settings
+    """To go on with."""
+    applied: list[str]
+    """Names of those that change now."""
+    need_restart: list[str]
+    """Names of those that have changed, and wait for a restart."""
+
+
+def reloaded(running: Settings, loaded: Settings) -> Reloading:
+    """Take over what may change while running."""
     fixed = {setting.name for setting in SETTINGS if not setting.about.reload}
     if bool(running.tls_certificate) != bool(loaded.tls_certificate):
         fixed |= {"tls_certificate", "tls_key"}  # the pair may be renewed, but not turned on or off
     changed = [s.name for s in SETTINGS if getattr(running, s.name) != getattr(loaded, s.name)]
     taken = {name: getattr(loaded, name) for name in changed if name not in fixed}
-    return dataclasses.replace(running, **taken), [name for name in changed if name in fixed]
+    return Reloading(dataclasses.replace(running, **taken), list(taken), [name for name in changed if name in fixed])

@@ -63,14 +63,17 @@ class App(AppDraft, frozen=True, kw_only=True):
 class Directory:
     """The apps there are, by everything one may know about them. Live: whoever holds it sees every change."""
 
-    __slots__ = ("_apps", "_by_id", "_by_key", "apps", "by_id", "by_key")
+    __slots__ = ("_all", "_apps", "_by_id", "_by_key", "all", "apps", "by_id", "by_key")
 
     def __init__(self, apps: Iterable[App] = ()) -> None:
         self._apps: dict[str, App] = {}
+        self._all: dict[str, App] = {}
         self._by_id: dict[str, App] = {}
         self._by_key: dict[str, App] = {}
         self.apps: Mapping[str, App] = MappingProxyType(self._apps)
         """By `App.key`, in order of registration: what an app is called, whatever has been rotated since."""
+        self.all: Mapping[str, App] = MappingProxyType(self._all)
+        """Those, and the server's own, which nobody has registered and no key leads to."""
         self.by_id: Mapping[str, App] = MappingProxyType(self._by_id)
         self.by_key: Mapping[str, App] = MappingProxyType(self._by_key)
         """By every key that is valid now."""
@@ -80,7 +83,7 @@ class Directory:
     def put(self, app: App) -> None:
         """Take in a new app, or what it has become."""
         self._forget_keys(app.key)
-        self._apps[app.key] = app
+        self._apps[app.key] = self._all[app.key] = app
         self._by_id[app.id] = app
         self._by_key.update((pair.key, app) for pair in app.keys)
 
@@ -89,8 +92,13 @@ class Directory:
         self._forget_keys(app_key)
         app = self._apps.pop(app_key, None)
         if app is not None:
+            del self._all[app_key]
             self._by_id.pop(app.id, None)
         return app is not None
+
+    def put_own(self, app: App) -> None:
+        """Take in an app of the server's own: its sockets are let in by whoever put it here, and nothing lists it."""
+        self._all[app.key] = app
 
     def _forget_keys(self, app_key: str) -> None:
         app = self._apps.get(app_key)

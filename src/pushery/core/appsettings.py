@@ -32,6 +32,25 @@ MAX_URL: Final = 2000
 _Name = Annotated[str, Meta(max_length=200)]
 
 
+OPERATORS_ONLY: Final = frozenset(
+    (
+        "enabled",
+        "max_connections",
+        "max_channels",
+        "max_presence_members",
+        "max_member_bytes",
+        "max_event_bytes",
+        "max_event_channels",
+        "max_batch",
+        "events_per_second",
+        "client_events_per_second",
+        "max_client_event_bytes",
+        "cache_ttl",
+    )
+)
+"""Settings that say how much of the server an app may use: its own admin can see and not change them."""
+
+
 class Webhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where an app's backend wants to be told what happens, and about what."""
 

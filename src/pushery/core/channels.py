@@ -155,19 +155,24 @@ def _weight(cached: Cached) -> int:
 class Channels:
     """All channels of one app."""
 
-    __slots__ = ("_of_audience", "by_name", "cache", "fanout", "names")
+    __slots__ = ("_of_audience", "by_name", "cache", "fanout", "names", "subscriptions", "with_presence")
 
     def __init__(self, *, fanout_slice: int, standing_patterns: int) -> None:
         self.by_name: dict[str, Channel] = {}
         self.names = TagIndex(standing_patterns)
         """The names, with patterns over them; its audiences are the channels'."""
         self._of_audience: dict[int, Channel] = {}
+        self.with_presence: dict[str, Channel] = {}
+        """Those of `by_name` that have a roster."""
+        self.subscriptions = 0
+        """How many there are on all channels together."""
         self.fanout = FanOut(fanout_slice)
         self.cache = Cache()
 
     def subscribe(self, name: str, kind: ChannelKind, subscriber: object, write: Write) -> tuple[Channel, bool]:
         """Let `subscriber` receive what is published from now on; returns the channel, and whether it is new."""
         channel = self.by_name.get(name)
+        self.subscriptions += 1
         if channel is not None:
             self.fanout.before_joining()
             channel.audience[subscriber] = write
@@ -176,16 +181,20 @@ class Channels:
         channel = Channel(name, kind, self.names.audiences[name])
         self.by_name[name] = channel
         self._of_audience[id(channel.audience)] = channel
+        if kind.presence:
+            self.with_presence[name] = channel
         return channel, True
 
     def unsubscribe(self, channel: Channel, subscriber: object) -> bool:
         """Undo `subscribe`, after handing over what was published before; True when nobody is left."""
         self.fanout.before_leaving(subscriber)
         self.names.leave(channel.name, subscriber)
+        self.subscriptions -= 1
         if channel.audience:
             return False
         del self.by_name[channel.name]
         del self._of_audience[id(channel.audience)]
+        self.with_presence.pop(channel.name, None)
         return True
 
     def publish(self, channel: Channel, frame: bytes, on_done: Done, without: object = None) -> int | None:

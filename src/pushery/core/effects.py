@@ -4,7 +4,7 @@ A dialect answers a request with a `Reply` or with one of the requests for actio
 outcome into the reply. A session answers what happens on its socket with `SocketEffect`s, applied in order.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -29,6 +29,8 @@ class Once(msgspec.Struct, frozen=True):
     key: str
     fingerprint: bytes
     reused: Callable[[], Reply]
+    repeated: Callable[[], object] = bool
+    """Called when the answer is one that was given, or is on its way, already. `bool` does nothing."""
 
 
 class Publish(msgspec.Struct, frozen=True):
@@ -42,6 +44,12 @@ class Publish(msgspec.Struct, frozen=True):
     bad_pattern: Callable[[PatternError], Reply]
     too_fast: Callable[[int], Reply]
     once: Once | None = None
+
+
+class Later(msgspec.Struct, frozen=True):
+    """Ask somebody who takes a while; `reply` is called once, and may raise `Refusal` and `StorageError`."""
+
+    reply: Callable[[], Awaitable[Reply]]
 
 
 class RegisterApp(msgspec.Struct, frozen=True):
@@ -79,6 +87,23 @@ class ChangeApp(msgspec.Struct, frozen=True):
     answer: Callable[[App | None], Reply]
 
 
+class Reloaded(msgspec.Struct, frozen=True):
+    """What came of loading the settings anew: names of those that hold now, and of those that wait for a restart.
+
+    With `problems`, one line each, nothing has changed; but where only the certificate cannot be used, the rest has.
+    """
+
+    applied: Sequence[str] = ()
+    need_restart: Sequence[str] = ()
+    problems: Sequence[str] = ()
+
+
+class Reload(msgspec.Struct, frozen=True):
+    """Load the server's settings anew and take over what may change while running."""
+
+    answer: Callable[[Reloaded], Reply]
+
+
 class Inspect(msgspec.Struct, frozen=True):
     """Look at who is online in an app. `answer` must not change anything."""
 
@@ -99,6 +124,14 @@ class PublishEvent(msgspec.Struct, frozen=True):
     bad_pattern: Callable[[PatternError], Reply]
     too_fast: Callable[[int], Reply]
     once: Once | None = None
+
+
+class Disconnect(msgspec.Struct, frozen=True):
+    """Close one of an app's sockets, which `socket` names as `Peer.name` does; the outcome is whether it was there."""
+
+    app_key: str
+    socket: str
+    answer: Callable[[bool], Reply]
 
 
 class TerminateUser(msgspec.Struct, frozen=True):
@@ -131,6 +164,8 @@ class Send(msgspec.Struct, frozen=True):
     """Give this socket a text message (UTF-8)."""
 
     text: bytes
+    refusal: str = ""
+    """Why what the client asked for is refused, where the message says that; for whoever watches the app."""
 
 
 class Subscribe(msgspec.Struct, frozen=True):
@@ -244,9 +279,18 @@ class Submit(msgspec.Struct, frozen=True):
 
 
 Effect: TypeAlias = (
-    Publish | PublishEvent | RegisterApp | UnregisterApp | ChangeApp | ListApps | Inspect | TerminateUser
+    Publish
+    | PublishEvent
+    | RegisterApp
+    | UnregisterApp
+    | ChangeApp
+    | ListApps
+    | Reload
+    | Inspect
+    | Disconnect
+    | TerminateUser
 )
-Outcome: TypeAlias = Reply | Effect | OpenSocket | OpenStream | AskHook | Submit
+Outcome: TypeAlias = Reply | Effect | Later | OpenSocket | OpenStream | AskHook | Submit
 Handler: TypeAlias = Callable[[Request, Mapping[str, str]], Outcome]
 
 

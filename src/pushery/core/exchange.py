@@ -15,7 +15,8 @@ class Request(msgspec.Struct):
     of a repeated header the values are joined with ", " (RFC 9110 5.3). `version` is "1.0" or "1.1".
     `peer` is the sender's "ip:port" ("[ip]:port" for IPv6). `upgrade` is true when the sender offers to go on
     in WebSocket frames: what follows the request on its connection is not another request. `secure` is true when it
-    came by TLS. `verified` names the credentials that a dialect has found to be right.
+    came by TLS. `verified` names the credentials that a dialect has found to be right. `began` is when its turn came,
+    in monotonic seconds, where somebody wants to know that.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Request(msgspec.Struct):
     upgrade: bool = False
     secure: bool = False
     verified: str = ""
+    began: float = 0.0
 
     def header(self, name: bytes) -> bytes:
         """The value of the header `name` (lower case), b"" when it was not sent."""

@@ -136,6 +136,11 @@ class FanOut:
         self._sealed = False
         """Whether somebody has joined since the youngest broadcast was begun: it takes no more frames then."""
 
+    @property
+    def broadcasts(self) -> int:
+        """How many huge audiences are being written to."""
+        return len(self._broadcasts)
+
     def publish(
         self, frame: bytes, audiences: Collection[Audience], layer: object, on_done: Done, without: object = None
     ) -> int | None:

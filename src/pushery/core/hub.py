@@ -14,6 +14,7 @@ from pushery.core.patterns import EVERY_TAG
 from pushery.core.rates import TokenBucket
 from pushery.core.tags import TagIndex
 from pushery.core.users import Users
+from pushery.core.witness import Sighting, Witness
 
 EVERYONE: Final = object()
 TAGS: Final = object()
@@ -38,6 +39,7 @@ class Crowd:
         "tags",
         "unproven",
         "users",
+        "witness",
     )
 
     def __init__(self, *, fanout_slice: int, standing_patterns: int) -> None:
@@ -56,6 +58,8 @@ class Crowd:
         """Sockets that must still prove who they are, each with the timer that closes it otherwise."""
         self.pushes = 0
         self.messages_out = 0
+        self.witness: Witness | None = None
+        """Who watches what happens here; None nearly always."""
 
     def __len__(self) -> int:
         return len(self.everyone) + len(self.sockets)
@@ -63,6 +67,11 @@ class Crowd:
     def has_room(self, limit: int) -> bool:
         """Whether one more socket fits below the app's limit (0: any number); who is unproven does not count."""
         return not limit or len(self) - len(self.unproven) < limit
+
+    def see(self, sighting: Sighting) -> None:
+        """Tell whoever watches, if anybody does."""
+        if self.witness is not None:
+            self.witness.saw(sighting)
 
     def join(self, tag: str, subscriber: object, write: Write) -> None:
         """Count `subscriber` in: it gets what is pushed to all and to its tag from now on, and nothing from before."""
@@ -95,12 +104,21 @@ class Crowd:
 class Hub:
     """The crowds of all apps of this node, by app key."""
 
-    __slots__ = ("_standing_patterns", "crowds", "fanout_slice")
+    __slots__ = ("_standing_patterns", "crowds", "fanout_slice", "watched")
 
     def __init__(self, *, fanout_slice: int, standing_patterns: int) -> None:
         self.fanout_slice = fanout_slice
         self._standing_patterns = standing_patterns
         self.crowds: dict[str, Crowd] = {}
+        self.watched: set[str] = set()
+        """The apps that somebody watches."""
+
+    def configure(self, *, fanout_slice: int, standing_patterns: int) -> None:
+        """Go by these from now on, also where somebody is online already."""
+        self.fanout_slice, self._standing_patterns = fanout_slice, standing_patterns
+        for crowd in self.crowds.values():
+            crowd.fanout.slice_size = crowd.channels.fanout.slice_size = fanout_slice
+            crowd.tags.max_standing = crowd.channels.names.max_standing = standing_patterns
 
     def crowd(self, app_key: str) -> Crowd:
         """The crowd of an app, an empty one when nobody has come yet."""
@@ -117,7 +135,20 @@ class Hub:
         crowd = self.crowds.get(app_key)
         return self._empty() if crowd is None else crowd
 
+    def watch(self, app_key: str, witness: Witness) -> None:
+        """Let `witness` see what happens in an app, instead of who has before."""
+        self.crowd(app_key).witness = witness
+        self.watched.add(app_key)
+
+    def unwatch(self, app_key: str) -> None:
+        """Let nobody watch an app any more."""
+        self.watched.discard(app_key)
+        crowd = self.crowds.get(app_key)
+        if crowd is not None:
+            crowd.witness = None
+
     def drop(self, app_key: str) -> list[object]:
         """Forget an app; returns who was online, for the caller to close."""
+        self.watched.discard(app_key)
         crowd = self.crowds.pop(app_key, None)
         return [] if crowd is None else [*crowd.everyone, *crowd.sockets.values()]

@@ -96,6 +96,50 @@ class Hooks(Protocol):
         """Take an event of an app that has webhooks. Returns at once and never raises: it stands on the hot path."""
 
 
+class Letter(Protocol):
+    """Something that an app's webhook is to be told, or was not told in the end."""
+
+    @property
+    def id(self) -> int:
+        """Its number; those that were given up are numbered anew."""
+
+    @property
+    def url(self) -> str:
+        """Where it goes."""
+
+    @property
+    def created_ms(self) -> int:
+        """When it happened, unix time in milliseconds."""
+
+    @property
+    def event(self) -> bytes:
+        """What it says, as JSON."""
+
+    @property
+    def attempts(self) -> int:
+        """How often it was sent."""
+
+    @property
+    def error(self) -> str:
+        """Why it was not accepted the last time; "" when it was not sent yet."""
+
+
+class DeadLetters(Protocol):
+    """What became of webhooks. Every call may raise `StorageError`, and concerns the app's letters only."""
+
+    async def dead_letters(self, app_key: str, limit: int) -> Sequence[Letter]:
+        """What was given up, oldest first."""
+
+    async def waiting(self, app_key: str, limit: int) -> Sequence[Letter]:
+        """What waits for delivery or is under way, oldest first."""
+
+    async def replay(self, app_key: str, ids: Sequence[int] | None) -> int:
+        """Send dead letters again, None: all; returns how many."""
+
+    async def drop(self, app_key: str, ids: Sequence[int] | None) -> int:
+        """Delete dead letters, None: all; returns how many."""
+
+
 class ConnectHooks(Protocol):
     """Asks the backends of apps who may connect. What holds up one app's backend holds up that app's clients only."""
 

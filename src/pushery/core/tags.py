@@ -45,11 +45,11 @@ class TagIndex:
         "_dead",
         "_grams",
         "_many_lined",
-        "_max_standing",
         "_remembered",
         "_sorted",
         "_standing",
         "audiences",
+        "max_standing",
     )
 
     def __init__(self, max_standing: int = 1024) -> None:
@@ -62,11 +62,17 @@ class TagIndex:
         """Live tags that contain a newline. They would break the buffer into wrong lines, so they stay out of it."""
         self._standing: dict[str, Standing] = {}
         """Remembered patterns, the least recently used first."""
-        self._max_standing = max_standing
+        self.max_standing = max_standing
+        """How many patterns are remembered at most."""
         self._remembered = 0
         """How many audiences the standing patterns have found in all."""
         self._sorted: list[str] | None = []
         """The live tags in order; None when they have changed since."""
+
+    @property
+    def standing(self) -> int:
+        """How many patterns are remembered."""
+        return len(self._standing)
 
     def join(self, tag: str, subscriber: object, write: Write) -> None:
         """Let `subscriber` receive what is pushed to `tag`."""
@@ -120,6 +126,14 @@ class TagIndex:
             return [*standing.found.values(), *extra]
         return standing.found.values()
 
+    def find(self, pattern: str) -> list[str]:
+        """The live tags that `pattern` matches, in no order; nothing is remembered of it. Raises PatternError."""
+        compiled = compile_pattern(pattern)
+        if compiled.exact is not None:
+            return [compiled.exact] if compiled.exact in self.audiences else []
+        found = dict.fromkeys(tag for tag in compiled.scan(self._buffer, 0, len(self._buffer)) if tag in self.audiences)
+        return [*found, *filter(compiled.matches, self._many_lined)]
+
     def names(self) -> list[str]:
         """The live tags, sorted by code point. The list is shared: do not change it."""
         if self._sorted is None:
@@ -130,7 +144,7 @@ class TagIndex:
         """Keep what is remembered within bounds: in patterns, and in what they have found."""
         room = REMEMBER_AT_LEAST + 4 * len(self.audiences)
         standing = self._standing
-        while len(standing) > self._max_standing or (self._remembered > room and len(standing) > 1):
+        while len(standing) > self.max_standing or (self._remembered > room and len(standing) > 1):
             self._remembered -= len(standing.pop(next(iter(standing))).found)
 
     def _look_further(self, standing: Standing, pattern: Pattern) -> None:

@@ -20,8 +20,9 @@ from pushery.core.ports import Clock, Hooks
 from pushery.core.publications import ChannelEvent
 from pushery.core.rates import TokenBucket
 from pushery.core.voice import Voice
+from pushery.core.witness import Sighting
 from pushery.node.delivery import Delivery, Total
-from pushery.node.peers import ChannelPlace, Peer
+from pushery.node.peers import ChannelPlace, Peer, saw
 from pushery.wire.websocket import TEXT, encode_frame
 
 _COUNT_AT_ONCE: Final = 100
@@ -46,7 +47,7 @@ class ChannelDesk:
 
     def enter(self, peer: Peer, effect: Enter) -> None:
         """Count a socket in and greet it."""
-        app = self._directory.apps.get(effect.app_key)
+        app = self._directory.all.get(effect.app_key)
         if app is None:
             peer.close(codes.APP_UNREGISTERED)
             return
@@ -61,6 +62,8 @@ class ChannelDesk:
             loop = asyncio.get_running_loop()
             crowd.unproven[peer] = loop.call_later(settings.authorization_timeout, peer.close, codes.NOT_IN_TIME)
         peer.send(effect.greeting)
+        if crowd.witness is not None:
+            saw(peer, Sighting(kind="connected"))
         self._hook(app, HookEvent("connected", socket_id=effect.socket_id))
 
     def leave(self, peer: Peer, place: ChannelPlace) -> None:
@@ -68,7 +71,7 @@ class ChannelDesk:
         crowd = place.crowd
         crowd.sockets.pop(place.socket_id, None)
         self._proved(crowd, peer)
-        app = self._directory.apps.get(place.app_key)
+        app = self._directory.all.get(place.app_key)
         for name, member in place.channels.items():
             self._part(app, crowd, peer, name, member)
         place.channels.clear()
@@ -89,7 +92,7 @@ class ChannelDesk:
             return
         refusal = self._why_not(app, place, effect)
         if refusal:
-            _send_all(peer, refusal)
+            _refuse(peer, refusal)
             return
         if member is not None:
             self._announce(crowd, name, member)
@@ -100,6 +103,8 @@ class ChannelDesk:
         if effect.kind.private:
             self._proved(crowd, peer)
         peer.send(voice.subscribed(channel))
+        if crowd.witness is not None:
+            saw(peer, Sighting(kind="subscribed", channels=(name,), user=member.user_id if member else ""))
         if is_new:
             self._hook(app, HookEvent("channel_occupied", channel=name))
         if is_first and member is not None:
@@ -114,10 +119,11 @@ class ChannelDesk:
         if not isinstance(place, ChannelPlace):
             return
         if effect.channel not in place.channels:
-            _send_all(peer, self._voice.not_subscribed(effect.channel))
+            _refuse(peer, self._voice.not_subscribed(effect.channel))
             return
         place.settle(peer)
         member = place.channels.pop(effect.channel)
+        saw(peer, Sighting(kind="unsubscribed", channels=(effect.channel,), user=member.user_id if member else ""))
         self._part(self._app_of(place), place.crowd, peer, effect.channel, member)
 
     def relay(self, peer: Peer, effect: Relay) -> ChannelEvent | None:
@@ -128,19 +134,21 @@ class ChannelDesk:
             return None
         name = effect.channel
         if name not in place.channels:
-            _send_all(peer, self._voice.relay_unsubscribed(name, effect.event))
+            _refuse(peer, self._voice.relay_unsubscribed(name, effect.event))
             return None
         bucket = place.bucket
         if bucket is None:
             bucket = place.bucket = TokenBucket()
         limit = app.settings.client_events_per_second
         if not bucket.take(1, limit, self._clock.monotonic()):
-            _send_all(peer, self._voice.relay_too_fast(name, effect.event, limit))
+            _refuse(peer, self._voice.relay_too_fast(name, effect.event, limit))
             return None
         member = place.channels[name]
         user_id = None if member is None else member.user_id
         event = ChannelEvent(effect.event, effect.data, (name,), None, place.socket_id, user_id, cached=False)
         self._tell(place.crowd, place.crowd.channels.by_name[name], self._voice.event(name, event), without=peer)
+        if place.crowd.witness is not None:
+            saw(peer, Sighting(kind="client_event", channels=(name,), event=event.event, data=event.data))
         if app.settings.webhooks:
             socket_id = place.socket_id
             self._hook(app, HookEvent("client_event", name, effect.event, effect.data, socket_id, user_id))
@@ -157,6 +165,7 @@ class ChannelDesk:
         users = place.crowd.users
         place.user_id = effect.user_id
         self._proved(place.crowd, peer)
+        saw(peer, Sighting(kind="signed_in"))
         is_first = users.sign_in(effect.user_id, peer)
         if not app.settings.watchlist:
             return
@@ -191,6 +200,8 @@ class ChannelDesk:
                 channels.cache.put(name, Cached(text, event.data, until))
             if channel is not None:
                 totals.append(self._tell(crowd, channel, text, without=without))
+        if crowd.witness is not None:
+            crowd.witness.saw(_published(event, totals))
         return totals
 
     def users_sockets(self, app_key: str, user_id: str) -> list[Peer]:
@@ -199,7 +210,7 @@ class ChannelDesk:
         return [] if crowd is None else list(crowd.users.sockets(user_id))  # type: ignore[arg-type]  # the node's peers
 
     def _app_of(self, place: object) -> App | None:
-        return self._directory.apps.get(place.app_key) if isinstance(place, ChannelPlace) else None
+        return self._directory.all.get(place.app_key) if isinstance(place, ChannelPlace) else None
 
     def _why_not(self, app: App, place: ChannelPlace, effect: Subscribe) -> tuple[bytes, ...]:
         """The refusal of a subscription; empty when nothing is in its way."""
@@ -266,7 +277,7 @@ class ChannelDesk:
 
     def _count_late(self, app_key: str, crowd: Crowd, channel: Channel) -> None:
         channel.count_due = False
-        app = self._directory.apps.get(app_key)
+        app = self._directory.all.get(app_key)
         is_current = crowd.channels.by_name.get(channel.name, channel) is channel  # else another of its name has come
         if is_current and app is not None and app.settings.subscription_count:
             self._count(app, crowd, channel)
@@ -315,6 +326,19 @@ class ChannelDesk:
             self._hooks.happened(app, event)
 
 
-def _send_all(peer: Peer, texts: tuple[bytes, ...]) -> None:
+def _refuse(peer: Peer, texts: tuple[bytes, ...]) -> None:
     for text in texts:
         peer.send(text)
+    saw(peer, Sighting(kind="refused", reason=texts[0].decode()))
+
+
+def _published(event: ChannelEvent, totals: list[Total]) -> Sighting:
+    counts = [total for total in totals if isinstance(total, int)]
+    return Sighting(
+        kind="event",
+        channels=event.channels,
+        pattern=event.pattern or "",
+        event=event.event,
+        data=event.data,
+        receivers=sum(counts) if len(counts) == len(totals) else None,
+    )

@@ -12,12 +12,13 @@ import msgspec
 import structlog
 
 from pushery.core import codes
-from pushery.core.apps import AppDraft
+from pushery.core.apps import App, AppDraft
 from pushery.core.codes import Close
 from pushery.core.effects import (
     ChangeApp,
     CloseLater,
     CloseSocket,
+    Disconnect,
     Effect,
     Enter,
     Inspect,
@@ -28,6 +29,8 @@ from pushery.core.effects import (
     PublishEvent,
     RegisterApp,
     Relay,
+    Reload,
+    Reloaded,
     Send,
     SignIn,
     SocketEffect,
@@ -56,10 +59,11 @@ from pushery.core.publications import (
 from pushery.core.rates import TokenBucket
 from pushery.core.stats import Stats
 from pushery.core.voice import Voice
+from pushery.core.witness import Sighting
 from pushery.node.channels import ChannelDesk
 from pushery.node.delivery import Delivery, Total, sum_of
 from pushery.node.passing import Passing
-from pushery.node.peers import Peer, TagPlace
+from pushery.node.peers import Peer, TagPlace, find_peer, saw, sighting_of
 from pushery.node.registry import Registry
 from pushery.wire.websocket import TEXT, encode_frame
 
@@ -86,6 +90,8 @@ class Node:
         self.publishes_per_second = 0
         """How many publishes of all apps together are taken; 0: any number."""
         self._rate = TokenBucket()
+        self.reload: Callable[[], Reloaded] = _nothing_to_reload
+        """Loads the settings of the whole server anew."""
         self.stats = stats
         self._bus = bus
         self._clock = clock
@@ -106,7 +112,9 @@ class Node:
             UnregisterApp: self._unregister,
             ChangeApp: self._change,
             ListApps: self._list_apps,
+            Reload: self._reload,
             Inspect: self._inspect,
+            Disconnect: self._disconnect,
             TerminateUser: self._terminate,
         }
         self._socket_actions: dict[type, Callable[..., object]] = {
@@ -149,8 +157,12 @@ class Node:
             self._tell(Published(ENVELOPE_VERSION, self._origin, named))
         return delivered
 
-    def leave(self, peer: Peer) -> None:
-        """Count a peer out; harmless when it never joined."""
+    def say(self, app: App, event: ChannelEvent) -> None:
+        """Deliver an event of the server's own to this node's subscribers; the other nodes have their own to say."""
+        self._channels.publish(app, event)
+
+    def leave(self, peer: Peer, close: Close | None = None) -> None:
+        """Count a peer out, which is being closed so; harmless when it never joined."""
         place = peer.place
         if place is None:
             return
@@ -158,6 +170,10 @@ class Node:
             self._passing.left(peer)
         place.settle(peer)  # what it writes may still swap the peer's entry, which has to reach every audience
         peer.place = None
+        if place.crowd.witness is not None:
+            reason = "" if close is None else f"{close.code} {close.reason}".rstrip()
+            sighting = sighting_of("closed" if reason else "disconnected", place)
+            place.crowd.witness.saw(msgspec.structs.replace(sighting, reason=reason))
         if isinstance(place, TagPlace):
             place.crowd.leave(place.tag, peer)
         else:
@@ -176,6 +192,7 @@ class Node:
             try:
                 removed = await self.registry.refresh()
             except Exception as error:
+                self.stats.registry_failures += 1
                 if readable:  # said once, not every second
                     readable = False
                     log.warning("registry_unreadable", error=str(error), exc_info=not isinstance(error, StorageError))
@@ -248,6 +265,7 @@ class Node:
             fingerprint, before = found
             if fingerprint != once.fingerprint:
                 return once.reused()
+            once.repeated()
             return before if isinstance(before, Reply) else asyncio.shield(cast("asyncio.Task[Reply]", before))
         result = self._actions[type(effect)](effect)
         if isinstance(result, Reply):
@@ -279,7 +297,11 @@ class Node:
         def publish(done: Done) -> int | None:
             return crowd.publish(frame, publication.pattern, done)
 
-        return self._delivery.hand_over(crowd, crowd.fanout, len(frame), publish)
+        total = self._delivery.hand_over(crowd, crowd.fanout, len(frame), publish)
+        if crowd.witness is not None:
+            pattern, receivers = publication.pattern or "", total if isinstance(total, int) else None
+            crowd.witness.saw(Sighting(kind="push", pattern=pattern, data=publication.text, receivers=receivers))
+        return total
 
     def _relay(self, peer: Peer, effect: Relay) -> None:
         place = peer.place
@@ -288,7 +310,7 @@ class Node:
             self._tell_events(place.app_key, (event,))
 
     def _join(self, peer: Peer, effect: JoinTag) -> None:
-        app = self.registry.apps.get(effect.app_key)
+        app = self.registry.directory.all.get(effect.app_key)
         if app is None:
             peer.close(codes.APP_UNREGISTERED)
             return
@@ -298,6 +320,8 @@ class Node:
             return
         crowd.join(effect.tag, peer, peer.entry)
         peer.place = TagPlace(effect.app_key, crowd, effect.tag)
+        if crowd.witness is not None:
+            crowd.witness.saw(sighting_of("connected", peer.place))
 
     async def _register(self, effect: RegisterApp) -> Reply:
         draft = AppDraft(
@@ -330,12 +354,30 @@ class Node:
             log.info("app_changed", app_key=app.key)
         return effect.answer(app)
 
+    def _reload(self, effect: Reload) -> Reply:
+        return effect.answer(self.reload())
+
     def _inspect(self, effect: Inspect) -> Reply:
         return effect.answer(self.hub.look(effect.app_key))
 
     def _terminate(self, effect: TerminateUser) -> Reply:
         self._tell(Terminated(ENVELOPE_VERSION, self._origin, effect.app_key, effect.user_id))
         return effect.answer(self._close_user(effect.app_key, effect.user_id))
+
+    def _disconnect(self, effect: Disconnect) -> Reply:
+        peer = find_peer(self.hub.look(effect.app_key), effect.socket)
+        if peer is not None:
+            peer.close(codes.TERMINATED)
+        return effect.answer(peer is not None)
+
+    def refused(self, path: str, reply: Reply) -> None:
+        """A request was answered with an error: whoever watches the app that its path names is told."""
+        directory = self.registry.directory
+        for segment in path.split("/"):
+            app = directory.by_key.get(segment) or directory.apps.get(segment) or directory.by_id.get(segment)
+            if app is not None and app.key in self.hub.watched:
+                self.hub.crowd(app.key).see(Sighting(kind="refused", reason=f"{reply.status} {reply.code}"))
+                return
 
     def _close_user(self, app_key: str, user_id: str) -> int:
         peers = self._channels.users_sockets(app_key, user_id)
@@ -393,8 +435,14 @@ class Node:
                 log.debug("envelope_for_unknown_app")
 
 
+def _nothing_to_reload() -> Reloaded:
+    return Reloaded(problems=("this server was not started from settings that can be loaded anew",))
+
+
 def _send(peer: Peer, effect: Send) -> None:
     peer.send(effect.text)
+    if effect.refusal:
+        saw(peer, Sighting(kind="refused", reason=effect.refusal))
 
 
 def _close(peer: Peer, effect: CloseSocket) -> None:

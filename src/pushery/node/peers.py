@@ -1,12 +1,16 @@
 """A client's socket as the node sees it, and the place it is counted in."""
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Protocol, cast
+
+from msgspec.structs import replace
 
 from pushery.core.audience import Write
 from pushery.core.channels import Member
 from pushery.core.codes import Close
 from pushery.core.hub import Crowd
 from pushery.core.rates import TokenBucket
+from pushery.core.witness import Kind, Sighting
 
 
 class Peer(Protocol):
@@ -17,6 +21,14 @@ class Peer(Protocol):
 
     entry: Write
     """What takes its frames at the moment: its transport, or its outbox while it is slow."""
+
+    @property
+    def address(self) -> str:
+        """Where its connection comes from, "ip:port": the proxy's where there is one; "" when that is not known."""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for it because it reads too slowly; 0 while it keeps up."""
 
     def send(self, text: bytes) -> None:
         """Give it one text message; nothing happens when its closing handshake has begun."""
@@ -75,3 +87,36 @@ class ChannelPlace:
 
 
 Place = TagPlace | ChannelPlace
+
+
+def name_of(peer: Peer) -> str:
+    """What a socket is called where somebody looks at it or closes it: its socket id, or "tag-" and a number."""
+    place = peer.place
+    return place.socket_id if isinstance(place, ChannelPlace) else f"tag-{id(peer):x}"
+
+
+def find_peer(crowd: Crowd, name: str) -> Peer | None:
+    """The socket that is called `name`; None when there is none, or no more."""
+    if not name.startswith("tag-"):
+        return cast("Peer | None", crowd.sockets.get(name))
+    peers = cast("Iterable[Peer]", crowd.everyone)
+    try:
+        number = int(name.removeprefix("tag-"), 16)
+    except ValueError:
+        return None
+    return next((peer for peer in peers if id(peer) == number), None)  # a name each would take four times as long
+
+
+def sighting_of(kind: Kind, place: Place) -> Sighting:
+    """Something that has happened to the socket at `place`."""
+    if isinstance(place, TagPlace):
+        return Sighting(kind=kind, tag=place.tag)
+    return Sighting(kind=kind, socket=place.socket_id, user=place.user_id or "")
+
+
+def saw(peer: Peer, sighting: Sighting) -> None:
+    """Tell whoever watches the app of something that has happened to a socket that is in."""
+    place = peer.place
+    if place is not None and place.crowd.witness is not None:
+        who = sighting_of(sighting.kind, place)
+        place.crowd.witness.saw(replace(sighting, socket=who.socket, tag=who.tag, user=sighting.user or who.user))

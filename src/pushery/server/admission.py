@@ -61,6 +61,12 @@ class Admission:
         self._rates = Buckets()
         self._full = False
 
+    @property
+    def most_sockets(self) -> int:
+        """Sockets there may be at a time."""
+        limit = self.limits.max_sockets
+        return min(limit, self.most_with_sockets) if limit else self.most_with_sockets
+
     def admit(self, peer: str) -> str:
         """Count one more socket in, of the client at `peer` ("ip:port"). Raises Refusal (429, 503).
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import structlog
 
 from pushery.core.basicauth import name_of, sent_credentials
-from pushery.core.effects import AskHook, OpenSocket, OpenStream, Outcome, Submit
+from pushery.core.effects import AskHook, Later, OpenSocket, OpenStream, Outcome, Submit
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.guesses import Guesses
 from pushery.core.ports import StorageError
@@ -72,6 +72,10 @@ class Door:
         except Exception as error:
             return self.failed(error)
 
+    def knows(self, path: str) -> bool:
+        """Whether anything is found at a path."""
+        return bool(self._router.methods(path))
+
     def remember(self, request: Request) -> None:
         """Keep in mind that its credentials were found to be right."""
         self._guesses.right(source_of(request.peer), request.verified)
@@ -88,6 +92,8 @@ class Door:
         """Do what a dialect wants done, unless that is the connection's business."""
         if isinstance(outcome, Reply | OpenSocket | OpenStream | AskHook):
             return outcome
+        if isinstance(outcome, Later):
+            return outcome.reply()
         if isinstance(outcome, Submit):
             return submit(self.shared, outcome)
         return self.shared.node.perform(outcome)

@@ -14,6 +14,7 @@ import structlog
 
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.wheel import NEVER
+from pushery.server import access
 from pushery.server.admission import no_room
 from pushery.server.cors import with_cors
 from pushery.server.door import Door
@@ -266,13 +267,20 @@ class HttpExchanges(asyncio.Protocol, Connection):
         shared = self._shared
         if shared.verbose:
             log.debug("answered", method=request.method, status=reply.status, peer=request.peer)
+        shared.stats.http_responses[reply.status // 100] += 1
         if reply.code:
             shared.stats.errors[reply.code] += 1
+            if shared.node.hub.watched:
+                shared.node.refused(request.path, reply)
+            if request.upgrade:
+                shared.stats.handshakes_refused[reply.code] += 1
         if shared.cors_origins:
             reply = with_cors(request, reply, shared.cors_origins)
         keep_alive = request.keep_alive and not request.upgrade and not shared.draining
         head_only = request.method == "HEAD"
         encoded = shared.replies.encode(reply, keep_alive, head_only, request.version, request.secure)
+        if shared.logs_access:
+            access.answered(request, reply.status, len(encoded))
         if not self._replies:
             shared.unsent.add(self._send)
         self._replies.append(encoded)
@@ -301,7 +309,11 @@ class HttpExchanges(asyncio.Protocol, Connection):
     def _say_last(self, refusal: Refusal) -> None:
         shared = self._shared
         shared.stats.errors[refusal.code] += 1
-        self._replies.append(shared.replies.encode(refusal.reply(), keep_alive=False, secure=self._secure))
+        shared.stats.http_responses[refusal.status // 100] += 1
+        encoded = shared.replies.encode(refusal.reply(), keep_alive=False, secure=self._secure)
+        self._replies.append(encoded)
+        if shared.logs_access:
+            access.not_a_request(peer_address(self._transport), refusal.status, len(encoded))
 
     def _linger(self) -> None:
         """End our side; the client's end, or a short while, ends the rest (RFC 9112 9.6)."""

@@ -167,6 +167,16 @@ class HttpPeer(Connection):
         log.exception("session_failed")
         self.close(codes.INTERNAL_ERROR)
 
+    @property
+    def address(self) -> str:
+        """A client without a socket asks from where it likes."""
+        return ""
+
+    @property
+    def waiting(self) -> int:
+        """What is kept for its next reply, in bytes."""
+        return self._outbox.size
+
     def send(self, text: bytes) -> None:
         """Give it one text message, after what it has been given before."""
         if self._closing is None:
@@ -177,7 +187,7 @@ class HttpPeer(Connection):
         if self._closing is not None:
             return
         shared = self._shared
-        shared.node.leave(self)
+        shared.node.leave(self, close)
         goodbye, last_words = self._session.farewell(close)
         if last_words is not None:
             self.send(last_words)

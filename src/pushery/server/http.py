@@ -5,11 +5,13 @@ asked. Order, deadlines and replies are `server.exchanges`', what a request mean
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from functools import partial
 
 from pushery.core.effects import AskHook, OpenSocket, OpenStream, Session
 from pushery.core.exchange import Refusal, Reply, Request
+from pushery.server import access
 from pushery.server.exchanges import HttpExchanges
 from pushery.server.fallbacks import peer_for
 from pushery.server.receivers import PollReceiver, StreamReceiver
@@ -34,6 +36,8 @@ class HttpConnection(HttpExchanges):
     def _begin(self, request: Request) -> None:
         """Answer one request, now or later."""
         request.secure = self._secure
+        if self._shared.logs_access:
+            request.began = time.monotonic()
         answer = self._door.answer(request)
         if request.verified and self._proof != (proof := (request.peer, request.verified)):
             self._proof = proof
@@ -96,6 +100,9 @@ class HttpConnection(HttpExchanges):
         shared = self._shared
         peer = peer_for(shared, outcome, request.peer)
         if outcome.lasting:
+            shared.stats.http_responses[2] += 1
+            if shared.logs_access:
+                access.answered(request, 200, 0)
             stream = StreamReceiver(shared, self._transport)
             self._hand_over(stream)
             self._queue.clear()
@@ -119,6 +126,9 @@ class HttpConnection(HttpExchanges):
         source = shared.admission.admit(request.peer)
         peer = WebSocketPeer(shared, transport, session, deflater, source)
         self._hand_over(peer)
+        shared.stats.http_responses[1] += 1
+        if shared.logs_access:
+            peer.visit = access.Visit(request)
         peer.open(handshake_answer(accept, extension), rest)
 
     def _accept(self, request: Request) -> bytes:

@@ -1,86 +1,31 @@
-"""What operators and their machines ask: is it alive, is it ready, how is it doing."""
+"""What operators and their machines ask: is it alive, is it ready, how is it doing.
 
+Invariant: however many ask for the metrics, making them takes a small share of the event loop's time.
+"""
+
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pushery.core.apps import Directory
 from pushery.core.backlog import Backlog
 from pushery.core.effects import Outcome, Route
 from pushery.core.exchange import Reply, Request
 from pushery.core.hub import Hub
-from pushery.core.stats import Histogram
 from pushery.server.admission import Admission
+from pushery.server.measures import StatsCollector
 
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-_COUNTERS: Final = (
-    ("connections_opened", "Client sockets accepted since the start."),
-    ("http_requests", "HTTP requests answered, WebSocket handshakes included."),
-    ("messages_in", "Messages received from client sockets."),
-    ("messages_out", "Messages handed to client sockets: one push to a thousand sockets counts a thousand."),
-    ("bytes_in", "Bytes received from clients and backends."),
-    ("bytes_out", "Bytes of pushed messages handed to client sockets, before compression."),
-    ("pushes", "Pushes published, whether anybody received them or not."),
-    ("slow_clients", "Client sockets closed because their outbox was full."),
-)
+_SHARE: Final = 0.05
+"""How much of the loop's time making metrics may take. Past it, whoever asks gets those that were made last: with
+metrics that take 2 ms to make, at most 40 ms old."""
 
-
-class StatsCollector(Collector):
-    """Shows what the server counts the way Prometheus wants it, at the moment of a scrape."""
-
-    def __init__(self, hub: Hub, admission: Admission, backlog: Backlog, *, per_app: bool) -> None:
-        self._hub = hub
-        self._admission = admission
-        self._stats = admission.stats
-        self._backlog = backlog
-        self._per_app = per_app
-
-    def collect(self) -> Iterable[Metric]:
-        """All metrics of ours."""
-        stats = self._stats
-        yield GaugeMetricFamily("pushery_connections", "Client sockets open now.", stats.connections)
-        crowds = self._hub.crowds.values()
-        channels = sum(len(crowd.channels.by_name) for crowd in crowds)
-        yield GaugeMetricFamily("pushery_channels", "Channels that somebody is subscribed to.", channels)
-        users = sum(len(crowd.users) for crowd in crowds)
-        yield GaugeMetricFamily("pushery_users", "Users who are signed in.", users)
-        text = "Bytes that wait for slow clients, and of bodies and messages that have come in part."
-        yield GaugeMetricFamily("pushery_buffered_bytes", text, self._backlog.size)
-        text = "Network connections open now, of clients and backends."
-        yield GaugeMetricFamily("pushery_network_connections", text, self._admission.connections)
-        for name, text in _COUNTERS:
-            yield CounterMetricFamily(f"pushery_{name}", text, getattr(stats, name))
-        errors = CounterMetricFamily(
-            "pushery_errors", "Refused requests and sockets closed for cause.", labels=["kind"]
-        )
-        for kind, count in sorted(stats.errors.items()):
-            errors.add_metric([kind], count)
-        yield errors
-        text = "From a parsed push until its frames are queued for all receivers; for a broadcast, written."
-        yield _histogram("pushery_push_seconds", text, stats.push_seconds)
-        if self._per_app:
-            yield from self._of_apps()
-
-    def _of_apps(self) -> Iterable[Metric]:
-        connections = GaugeMetricFamily("pushery_app_connections", "Client sockets open now.", labels=["app_key"])
-        pushes = CounterMetricFamily("pushery_app_pushes", "Pushes published.", labels=["app_key"])
-        messages = CounterMetricFamily("pushery_app_messages_out", "Messages handed to sockets.", labels=["app_key"])
-        for key, crowd in self._hub.crowds.items():
-            connections.add_metric([key], len(crowd))
-            pushes.add_metric([key], crowd.pushes)
-            messages.add_metric([key], crowd.messages_out)
-        return (connections, pushes, messages)
-
-
-def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
-    buckets, running = [], 0
-    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
-        running += count
-        buckets.append((bound, running))
-    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.total)
+_SAVED_S: Final = 0.25
+"""How much of that time may be saved up: some scrapes may come at once."""
 
 
 class Operations:
@@ -91,19 +36,28 @@ class Operations:
         hub: Hub,
         admission: Admission,
         backlog: Backlog,
+        directory: Directory,
         *,
         per_app: bool,
         is_stopping: Callable[[], bool],
         further: Iterable[Collector] = (),
+        monotonic: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """`monotonic` measures what making the metrics takes."""
+        self.collector = StatsCollector(hub, admission, backlog, directory, per_app=per_app)
         self._is_stopping = is_stopping
+        self._monotonic = monotonic
         self._registry = CollectorRegistry()
-        self._registry.register(StatsCollector(hub, admission, backlog, per_app=per_app))
+        self._registry.register(self.collector)
         for collector in further:
             self._registry.register(collector)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
+        self._made = b""
+        """The metrics that were made last; the same for whoever may ask."""
+        self._made_at = monotonic()
+        self._saved_s = _SAVED_S
 
     def routes(self) -> list[Route]:
         """Every route there is for operators."""
@@ -125,4 +79,10 @@ class Operations:
 
     def metrics(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /metrics"""
-        return Reply(200, generate_latest(self._registry), content_type=_TEXT)
+        now = self._monotonic()
+        saved = min(_SAVED_S, self._saved_s + (now - self._made_at) * _SHARE)
+        if saved > 0:
+            self._made = generate_latest(self._registry)
+            self._made_at = self._monotonic()
+            self._saved_s = saved - (self._made_at - now)
+        return Reply(200, self._made, content_type=_TEXT)

@@ -35,12 +35,9 @@ class CollectorPauses(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The one metric."""
-        buckets, running, pauses = [], 0, self._pauses
-        for bound, count in zip((*map(str, pauses.bounds), "+Inf"), pauses.counts, strict=True):
-            running += count
-            buckets.append((bound, running))
+        buckets, total = self._pauses.cumulative(), self._pauses.total
         text = "How long a run of the garbage collector has held the event loop."
-        yield HistogramMetricFamily("pushery_gc_pause_seconds", text, buckets=buckets, sum_value=pauses.total)
+        yield HistogramMetricFamily("pushery_gc_pause_seconds", text, buckets=buckets, sum_value=total)
 
     def _on_collection(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":

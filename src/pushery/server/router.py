@@ -40,7 +40,9 @@ class _Segment:
 
 
 class Router:
-    """A tree of path segments. A literal segment wins over a parameter, a prefixed route over one without."""
+    """A tree of path segments. A literal segment wins over a parameter, and a prefixed route over one without, unless
+    that takes more of the path literally.
+    """
 
     def __init__(self, routes: Iterable[Route], elsewhere: Elsewhere = nowhere) -> None:
         self.routes = tuple(routes)
@@ -102,12 +104,13 @@ class Router:
 
     def _find(self, path: str) -> tuple[_Segment, list[str]] | None:
         segments = path.split("/")[1:]
+        found = self._walk(segments)
+        literals = 0 if found is None else len(segments) - len(found[1])
         for first, count in self._tails:
             if len(segments) > count and segments[-count] == first:
-                found = self._walk(segments[-count:])
-                if found is not None:
-                    return found
-        found = self._walk(segments)
+                prefixed = self._walk(segments[-count:])
+                if prefixed is not None and count - len(prefixed[1]) >= literals:
+                    return prefixed
         if found is None:
             for end, pattern, place in self._spanning:
                 # Where the end fits, the pattern finds it at once; else it would take the square of the length.

@@ -132,7 +132,9 @@ class Server:
         """Turn the wheel, for ever."""
         shared = self._shared
         while True:
+            due_at = self._monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
+            shared.stats.loop_lag_seconds.observe(max(0.0, self._monotonic() - due_at))
             shared.replies.set_date(self._wall_ms() // 1000)
             shared.wheel.turn(self._monotonic())
             shared.admission.look()

@@ -116,6 +116,8 @@ class Shared:
     """Where trusted proxies tell who is asking."""
     verbose: bool = False
     """Whether requests and sockets are logged one by one; asked before the logger is, which costs more."""
+    logs_access: bool = False
+    """Whether the log gets a line for every request and every socket."""
     draining: bool = False
     """Set once, when the server begins to stop."""
     last_call: bool = False

@@ -20,7 +20,9 @@ from pushery.core.effects import Session
 from pushery.core.outbox import Outbox
 from pushery.core.wheel import NEVER
 from pushery.node import Place
+from pushery.server.access import NO_CODE, Visit
 from pushery.server.compression import SharedDeflater
+from pushery.server.exchanges import peer_address
 from pushery.server.sending import plain_socket
 from pushery.server.shared import LARGE_PIECE, Connection, Shared
 from pushery.wire.websocket import CLOSE, PING, PONG, TEXT, FrameReader, Message, close_frame, encode_frame
@@ -76,6 +78,7 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         "_write",
         "entry",
         "place",
+        "visit",
         "wheel_slot",
     )
 
@@ -117,6 +120,8 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         self._pinged: float | None = None
         """When it was pinged; None when it has been heard since."""
         self.wheel_slot = NEVER
+        self.visit: Visit | None = None
+        """What the access log will say of it; None when there is none."""
 
     def _send(self, data: bytes) -> None:
         """Send past the transport. It has nothing to send itself, or the outbox would take the frame."""
@@ -256,7 +261,20 @@ class WebSocketPeer(asyncio.Protocol, Connection):
             self.entry(encode_frame(PONG, cast(bytes, payload)))
         else:
             self._shared.stats.messages_in += 1
+            if self.visit is not None:
+                self.visit.messages += 1
             self._shared.node.apply(self, self._session.received(payload))
+
+    @property
+    def address(self) -> str:
+        """Where its connection comes from."""
+        return peer_address(self._transport)
+
+    @property
+    def waiting(self) -> int:
+        """What its outbox and its transport hold, in bytes."""
+        waiting = 0 if self._outbox is None else self._outbox.size
+        return waiting + self._transport.get_write_buffer_size()
 
     def send(self, text: bytes) -> None:
         """Give it one text message, after what it has been given before."""
@@ -267,10 +285,12 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         """Count it out and begin the closing handshake; what was written before still goes out first."""
         if self._closing:
             return
-        self._shared.node.leave(self)
+        self._shared.node.leave(self, close)
         if close.code in _FOR_CAUSE:
             self._shared.stats.errors[f"close_{close.code}"] += 1
         close, last_words = self._session.farewell(close)
+        if self.visit is not None:
+            self.visit.code = close.code
         if last_words is not None:
             self.send(last_words)
         self.entry(close_frame(close))
@@ -290,6 +310,8 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         if not self._closing:
             self.entry(encode_frame(CLOSE, payload))
             self._closing = True
+            if self.visit is not None:
+                self.visit.code = int.from_bytes(payload[:2]) if payload else NO_CODE
         if self._outbox is None:
             self._transport.close()
         else:
@@ -373,6 +395,8 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         shared.stats.connections -= 1
         if shared.verbose:
             log.debug("socket_closed", connections=shared.stats.connections)
+        if self.visit is not None:
+            self.visit.end()
         if self._socket is not None:
             self._socket.detach()  # the transport closes it
         self._closing = True

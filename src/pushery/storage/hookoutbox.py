@@ -162,6 +162,11 @@ class HookOutbox:
         with self._database.reading() as connection:
             return [Waiting(*row) for row in connection.execute(question)]
 
+    def oldest_ms(self) -> int | None:
+        """When the event happened that waits the longest, in unix milliseconds; None when nothing waits."""
+        with self._database.reading() as connection:
+            return connection.execute(select(queue.c.created_ms).order_by(queue.c.id).limit(1)).scalar_one_or_none()
+
     def ids(self) -> set[int]:
         """The numbers of all that waits."""
         with self._database.reading() as connection:

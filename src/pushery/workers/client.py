@@ -52,6 +52,8 @@ class HookClient:
 
         self._aiohttp = aiohttp
         self._timeout_s = timeout_s
+        self._under_way = 0
+        self._is_retired = False
         self._redirects = redirects
         connector = aiohttp.TCPConnector(
             limit=0,  # who calls bounds how many there are
@@ -70,6 +72,15 @@ class HookClient:
 
     async def post(self, url: str, content: bytes, headers: Mapping[str, str], own: Mapping[str, str]) -> Outcome:
         """POST `content`; the headers are `headers`, and `own`, which no redirect takes to another server."""
+        self._under_way += 1
+        try:
+            return await self._attempt(url, content, headers, own)
+        finally:
+            self._under_way -= 1
+            if self._is_retired and not self._under_way:
+                await self.close()
+
+    async def _attempt(self, url: str, content: bytes, headers: Mapping[str, str], own: Mapping[str, str]) -> Outcome:
         aiohttp = self._aiohttp
         deadline = asyncio.get_running_loop().time() + self._timeout_s
         try:
@@ -89,6 +100,12 @@ class HookClient:
             return Outcome(False, f"{type(error).__name__}: {error}"[:300])
         except ValueError as error:  # a host name that IDNA refuses, a header that HTTP does
             return Outcome(False, f"the request cannot be made: {error}"[:300], final=True)
+
+    async def retire(self) -> None:
+        """Close all connections once nothing is under way; what is, goes on by the options of this client."""
+        self._is_retired = True
+        if not self._under_way:
+            await self.close()
 
     async def close(self) -> None:
         """Close all connections."""

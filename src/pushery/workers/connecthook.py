@@ -51,6 +51,15 @@ class ConnectHookWorker:
         self._running: _Running | None = None
         self._stopped = False
 
+    def configure(self, options: ConnectHookOptions) -> None:
+        """Go by these options from now on; what is under way ends by those before."""
+        if options == self._options:
+            return
+        self._options = options
+        running = self._running
+        if running is not None:
+            running.call(running.asker.configure(options))
+
     async def admits(self, app_key: str, url: str, token: str, tag: str) -> bool:
         """Ask; False whatever goes wrong."""
         if self._stopped:
@@ -96,6 +105,14 @@ class _Asker:
         """Apps whose backend gave no answer when it was last asked: that is logged once, not for every client."""
         self._client: HookClient | None = None
 
+    async def configure(self, options: ConnectHookOptions) -> None:
+        """Go by these options. Whoever waits in a lane already does so by the old ones."""
+        self._options = options
+        self._lanes.clear()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.retire()
+
     async def ask(self, app_key: str, url: str, token: str, tag: str) -> bool:
         """One question, from getting in line to the answer."""
         options = self._options
@@ -120,7 +137,7 @@ class _Asker:
                 lane.gate.release()
         finally:
             lane.size -= 1
-            if not lane.size:
+            if not lane.size and self._lanes.get(app_key) is lane:
                 del self._lanes[app_key]
 
     async def _request(self, app_key: str, url: str, token: str, tag: str) -> bool:
@@ -174,6 +191,10 @@ class _Running:
     def submit(self, question: Coroutine[Any, Any, bool]) -> "Future[bool]":
         """Have it asked; whoever cancels what is returned cancels the question."""
         return asyncio.run_coroutine_threadsafe(question, self._loop)
+
+    def call(self, change: Coroutine[Any, Any, None]) -> None:
+        """Have it done in the thread."""
+        asyncio.run_coroutine_threadsafe(change, self._loop)
 
     def stop(self) -> None:
         """End the thread, and before that all that is under way in it."""

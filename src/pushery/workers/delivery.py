@@ -58,6 +58,15 @@ class Delivery:
         self._cached_bytes = 0
         self._stopping = False
 
+    def configure(self, options: WebhookOptions) -> None:
+        """Go by these options from now on; requests that are under way end by those before."""
+        self._options = options
+        client, self._client = self._client, None
+        if client is not None:
+            task = asyncio.get_running_loop().create_task(client.retire())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
     def add(self, key: TargetKey, lane: str, event_id: int, said: Said | None, attempts: int = 0) -> None:
         """An event that is on the disk now waits for its delivery; call `pump` after the last of several."""
         self.lanes.add(key, lane, event_id)
@@ -160,7 +169,10 @@ class Delivery:
             )
         content = requests.body(events[0][0], [event for _, event in events])
         ours = requests.headers(app.keys[0], content)
-        return await self._client.post(hook.url, content, ours, requests.own_headers(hook.headers))
+        started = self._clock.monotonic()
+        outcome = await self._client.post(hook.url, content, ours, requests.own_headers(hook.headers))
+        self._stats.request_seconds.observe(self._clock.monotonic() - started)
+        return outcome
 
     def _judge(
         self, target: Target, ids: list[int], said: dict[int, Said], outcome: Outcome, gone: set[int]
@@ -168,6 +180,9 @@ class Delivery:
         """Say what has become of the events that were sent; returns when to try those that stay again."""
         if outcome.accepted:
             self._stats.delivered += len(ids)
+            accepted_ms = self._clock.wall_ms()
+            for event_id in ids:
+                self._stats.delay_seconds.observe(max(0, accepted_ms - said[event_id][0]) / 1000)
             if target.told:
                 target.told = False
                 log.info("webhook_works_again", app_key=target.key.app_key, url=requests.shown(target.key.url))

@@ -116,6 +116,13 @@ class Engine:
         """There is something to do."""
         self._work.set()
 
+    def configure(self, options: WebhookOptions) -> None:
+        """Go by these options from now on."""
+        self._options = options
+        self._held.configure(options.hold_back_s, options.count_s)
+        self._delivery.configure(options)
+        self._work.set()
+
     def look_again(self) -> None:
         """This process changes the queue past `write`: it must be read anew. Called in the disk's thread, before."""
         self._look_again = True
@@ -336,6 +343,7 @@ class Engine:
     async def _sweep(self, now: float) -> None:
         """Look what others have done: to the outbox, and to the apps."""
         await self._take_in_others()
+        self._stats.oldest_ms = await self._on_disk(self.outbox.oldest_ms)
         self._delivery.drop_unwanted()
         for app_key in [app_key for app_key in self._apps if app_key not in self._directory.apps]:
             self._apps.discard(app_key)

@@ -42,9 +42,14 @@ class HoldBack:
         """The places that were told to be taken, and may be taken again."""
         self._here: set[Place] = set()
         """The places that are taken on this server now."""
-        # All entries of one dict are held equally long, so the order of insertion is the order in which they are due.
+        # All entries of one dict are held equally long, so the order of insertion is the order in which they are due;
+        # but for some that came after a change to a shorter time, which wait for those before them.
         self._departures: dict[Place, _Held] = {}
         self._counts: dict[tuple[str, str], _Held] = {}
+
+    def configure(self, hold_s: float, count_s: float) -> None:
+        """Hold back for so long from now on. What is held already is let out as before, and nothing overtakes it."""
+        self._hold_s, self._count_s = hold_s, count_s
 
     def take(self, notice: Notice, now: float) -> Notice | None:
         """Take in what happened; returned is what is to be told at once."""

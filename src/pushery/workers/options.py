@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from pushery.core.stats import Histogram
+
 MINUTE_S: Final = 60.0
 DAY_S: Final = 86_400.0
+
+_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,17 @@ class WebhookOptions:
 class HookStats:
     """Counts since the start. Each has one thread that writes it, and may be read by any."""
 
-    __slots__ = ("dead", "delivered", "dropped_at_door", "dropped_full", "failed_attempts", "queued")
+    __slots__ = (
+        "dead",
+        "delay_seconds",
+        "delivered",
+        "dropped_at_door",
+        "dropped_full",
+        "failed_attempts",
+        "oldest_ms",
+        "queued",
+        "request_seconds",
+    )
 
     def __init__(self) -> None:
         self.delivered = 0
@@ -58,6 +72,13 @@ class HookStats:
         """Events that were given up and went to the dead letters."""
         self.queued = 0
         """A gauge: events that wait or are under way now."""
+        self.oldest_ms: int | None = None
+        """When the event happened that waits the longest, or was sent again, in unix milliseconds; None: nothing waits.
+        Looked up about once a second."""
+        self.request_seconds = Histogram(_BOUNDS)
+        """How long requests to webhooks took, accepted or not."""
+        self.delay_seconds = Histogram(_BOUNDS)
+        """From when an event happened until a webhook accepted it."""
         self.dropped_at_door = 0
         self.dropped_full = 0
 

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -21,7 +21,6 @@ from pushery.storage.hooklock import HookLock
 from pushery.storage.hookoutbox import (
     DeadLetter,
     HookOutbox,
-    Waiting,
     has_hook_outbox,
     open_hook_outbox,
     outbox_path,
@@ -35,8 +34,19 @@ log = structlog.get_logger("pushery.hooks")
 T = TypeVar("T")
 
 
+class WaitingLetter(NamedTuple):
+    """An event that waits for delivery or is under way. `created_ms` is unix time, `event` is JSON."""
+
+    id: int
+    url: str
+    created_ms: int
+    event: bytes
+    attempts: int
+    error: str
+
+
 class WebhookWorker:
-    """Implements `Hooks`. All methods belong to the server's thread; the async ones to its event loop."""
+    """Implements `Hooks` and `DeadLetters`. All methods belong to the server's thread; the async ones to its loop."""
 
     def __init__(
         self,
@@ -73,6 +83,15 @@ class WebhookWorker:
             opened = self._open()
             self._run(lambda: opened)
 
+    def configure(self, options: WebhookOptions) -> None:
+        """Go by these options from now on; what is under way, or held back already, ends by those before."""
+        if options == self._options:
+            return
+        self._options = options
+        running = self._running
+        if running is not None:
+            running.call(lambda: running.engine.configure(options))
+
     def happened(self, app: App, event: HookEvent) -> None:
         """Take an event of an app that has webhooks."""
         if self._stopped:
@@ -108,9 +127,9 @@ class WebhookWorker:
         """What was given up of an app, oldest first, with numbers above `after`. Raises StorageError."""
         return await self._ask(lambda outbox: outbox.dead_letters(app_key, limit, after), [])
 
-    async def waiting(self, app_key: str, limit: int = 100, after: int = 0) -> list[Waiting]:
+    async def waiting(self, app_key: str, limit: int = 100, after: int = 0) -> list[WaitingLetter]:
         """What waits for delivery or is under way, oldest first, with numbers above `after`. Raises StorageError."""
-        return await self._ask(lambda outbox: outbox.waiting(app_key, after, limit), [])
+        return await self._ask(lambda outbox: _waiting(outbox, app_key, limit, after), [])
 
     async def replay(self, app_key: str, ids: Sequence[int] | None = None) -> int:
         """Send dead letters of an app again, None: all; returns how many. Raises StorageError."""
@@ -178,6 +197,16 @@ class WebhookWorker:
             intake=self._intake,
             emptying=self._emptying,
         )
+
+
+def _waiting(outbox: HookOutbox, app_key: str, limit: int, after: int) -> list[WaitingLetter]:
+    rows = outbox.waiting(app_key, after, limit)
+    said = outbox.events(row.id for row in rows)
+    return [
+        WaitingLetter(row.id, row.url, row.created_ms, said[row.id][1], row.attempts, row.error)
+        for row in rows
+        if row.id in said  # it may have been delivered in between
+    ]
 
 
 class _Running:

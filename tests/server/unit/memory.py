@@ -243,7 +243,7 @@ class Scene:
             http_limits=limits or HttpLimits(16384, 65536),
             timeouts=TIMEOUTS,
             outbox_limit=outbox_limit,
-            deflater=None if compress_from is None else SharedDeflater(compress_from),
+            deflater=None if compress_from is None else SharedDeflater(compress_from, self.node.stats),
             cors_origins=cors_origins,
             trusted_proxies=trusted_proxies,
             connect_hooks=self.hooks,

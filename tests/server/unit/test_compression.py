@@ -14,6 +14,7 @@ from websockets.uri import parse_uri
 
 import pushery.server.compression as compression
 from pushery.core import codes
+from pushery.core.stats import Stats
 from pushery.server.compression import SharedDeflater
 from pushery.wire.websocket import PING, PONG, TEXT, close_frame, encode_frame
 
@@ -50,7 +51,7 @@ class Receivers:
     """Some who agreed to compression."""
 
     def __init__(self, count: int, compress_from: int = FROM) -> None:
-        deflater = SharedDeflater(compress_from)
+        deflater = SharedDeflater(compress_from, Stats())
         self.got: list[list[bytes]] = [[] for _ in range(count)]
         self.writes = [deflater.writer(got.append) for got in self.got]
 

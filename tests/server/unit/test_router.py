@@ -168,6 +168,14 @@ def test_a_prefix_may_contain_what_the_path_of_a_route_begins_with(prefix: str) 
     assert ask("POST", f"{deeper}/apps/3/events", PREFIXED) == "POST /apps/{app_id}/events app_id='3'"
 
 
+def test_a_route_that_takes_more_of_the_path_literally_wins_over_a_prefixed_one() -> None:
+    console = "/console/api/apps/{app_key}/channels/{channel}"
+    router = Router([*PREFIXED.routes, route("GET", console)])
+    assert ask("GET", "/console/api/apps/3/channels/a", router) == f"GET {console} app_key='3' channel='a'"
+    assert ask("GET", "/console/apps/3/channels/a", router).startswith("GET /apps/{app_id}/channels/{channel} ")
+    assert ask("GET", "/ws/app/KEY", router) == "GET /app/{key} key='KEY'", "as much of it: the prefixed one"
+
+
 def test_a_route_that_is_not_prefixed_may_not() -> None:
     assert refused("GET", "/x/ws/key/tag", PREFIXED).status == 404
     assert refused("POST", "/x/users/u/terminate", PREFIXED).status == 404

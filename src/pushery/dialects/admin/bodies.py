@@ -73,6 +73,27 @@ class Removed(msgspec.Struct, frozen=True):
     app_key: str
 
 
+class ReloadReport(msgspec.Struct, frozen=True):
+    """What came of loading the settings anew.
+
+    With problems nothing has changed; but where only the certificate cannot be used, the rest has.
+    """
+
+    applied: Annotated[tuple[str, ...], Meta(description="Names of the settings that have changed and hold now.")]
+    need_restart: Annotated[tuple[str, ...], Meta(description="Names of those that wait for a restart.")]
+    problems: Annotated[tuple[str, ...], Meta(description="What is wrong, one line each.")]
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who is asking, as the server sees it, and what it was told about that, believed or not."""
+
+    address: Annotated[str, Meta(description="ip:port; port 0 where a trusted proxy does not tell it.")]
+    secure: Annotated[bool, Meta(description="Whether the caller has come by TLS.")]
+    x_forwarded_for: Annotated[str, Meta(description="The header as it arrived; empty when there was none.")]
+    x_forwarded_proto: Annotated[str, Meta(description="The header as it arrived; empty when there was none.")]
+    forwarded: Annotated[str, Meta(description="The header as it arrived; empty when there was none.")]
+
+
 class ErrorDetail(msgspec.Struct, frozen=True):
     """Why: `code` for programs, `message` for people."""
 

@@ -4,10 +4,8 @@ Only the super admin may. What comes in is JSON of the types in `bodies`, checke
 goes out shows every setting, also those at their default.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
-from urllib.parse import parse_qs
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
@@ -16,12 +14,23 @@ from msgspec.structs import replace
 from pushery.core.appchanges import SETTING_NAMES, SettingsError, add_key, change_settings, revoke_key, text_problem
 from pushery.core.apps import App, Directory, KeyPair
 from pushery.core.appsettings import AppSettings
-from pushery.core.basicauth import credentials, match, name_of, sent_credentials, unauthorized
-from pushery.core.effects import ChangeApp, ListApps, Outcome, RegisterApp, Route, UnregisterApp
+from pushery.core.basicauth import credentials
+from pushery.core.effects import ChangeApp, ListApps, Outcome, RegisterApp, Reload, Reloaded, Route, UnregisterApp
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.ports import Clock, IdSource
-from pushery.dialects.admin.bodies import AppKey, AppPage, AppPatch, AppView, Registration, Removed
+from pushery.dialects.admin.bodies import (
+    AppKey,
+    AppPage,
+    AppPatch,
+    AppView,
+    Caller,
+    Registration,
+    ReloadReport,
+    Removed,
+)
+from pushery.dialects.admin.guards import BasicGuard, Guard
 from pushery.dialects.admin.openapi import Operation, render
+from pushery.dialects.admin.reading import read_json, read_numbers
 
 MASK: Final = "********"
 
@@ -30,9 +39,8 @@ MAX_LIMIT: Final = 1000
 
 DEFAULT_LIMIT: Final = 100
 
-_JSON: Final = (b"application/json", b"application/merge-patch+json")
 _PARTS: Final = {"name": "name", "auth_account": "account", "auth_password": "password"}
-_PAGING: Final = {
+PAGING: Final = {
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     "offset": {"type": "integer", "minimum": 0, "maximum": 10**9, "default": 0},
 }
@@ -44,7 +52,7 @@ OPERATIONS: Final = (
         handler="list_apps",
         summary="List the apps in order of registration.",
         answer=AppPage,
-        query=_PAGING,
+        query=PAGING,
         refusals=(400, 401),
     ),
     Operation(
@@ -100,6 +108,22 @@ OPERATIONS: Final = (
         refusals=(401, 404, 409, 503),
     ),
     Operation(
+        method="POST",
+        path="/api/admin/reload",
+        handler="reload",
+        summary="Load the server's settings anew, as SIGHUP does.",
+        answer=ReloadReport,
+        refusals=(401,),
+    ),
+    Operation(
+        method="GET",
+        path="/api/admin/whoami",
+        handler="whoami",
+        summary="Tell the caller as whom the server sees it.",
+        answer=Caller,
+        refusals=(401,),
+    ),
+    Operation(
         method="GET",
         path="/api/admin/openapi.json",
         handler="openapi",
@@ -109,8 +133,6 @@ OPERATIONS: Final = (
     ),
 )
 """Every route: the route table, the reference and the OpenAPI document are made from this."""
-
-T = TypeVar("T")
 
 
 class AdminOptions(msgspec.Struct, frozen=True):
@@ -126,7 +148,11 @@ class AdminOptions(msgspec.Struct, frozen=True):
 class Admin:
     """The admin API over `directory`, a live view of the registry."""
 
-    def __init__(self, options: AdminOptions, directory: Directory, ids: IdSource, clock: Clock) -> None:
+    def __init__(
+        self, options: AdminOptions, directory: Directory, ids: IdSource, clock: Clock, guard: Guard | None = None
+    ) -> None:
+        """Without a `guard` of his own, whoever calls sends the super admin's credentials by HTTP Basic."""
+        self._given_guard = guard
         self._directory = directory
         self._ids = ids
         self._clock = clock
@@ -136,7 +162,7 @@ class Admin:
     def configure(self, options: AdminOptions) -> None:
         """Go by these options from now on."""
         self._options = options
-        self._super_admin = credentials(options.auth_account, options.auth_password)
+        self._guard = self._given_guard or BasicGuard(credentials(options.auth_account, options.auth_password))
 
     def routes(self) -> list[Route]:
         """Every route of the API."""
@@ -144,40 +170,41 @@ class Admin:
 
     def list_apps(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /api/admin/apps"""
-        self._require_super_admin(request)
-        query = parse_qs(request.query, keep_blank_values=True)
-        limit, offset = (_number(query, name, schema) for name, schema in _PAGING.items())
+        self._guard.operator(request)
+        limit, offset = read_numbers(request, PAGING)
 
         def answer(apps: Sequence[App]) -> Reply:
-            shown = [self._shown(app) for app in apps[offset : offset + limit]]
+            apps = self._guard.listed(request, apps)
+            shown = [self.shown(app) for app in apps[offset : offset + limit]]
             return _json({"total": len(apps), "limit": limit, "offset": offset, "apps": shown})
 
         return ListApps(answer)
 
     def register(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """POST /api/admin/apps"""
-        self._require_super_admin(request)
-        sent = _decode(request, Registration)
+        self._guard.operator(request)
+        sent = read_json(request, Registration)
         account = sent.name if sent.auth_account is UNSET else sent.auth_account
         password = self._ids.secret() if sent.auth_password is UNSET else sent.auth_password
         _check_texts({"name": sent.name, "auth_account": account, "auth_password": password})
         settings = _with_settings(AppSettings(), sent)
 
         def answer(app: App) -> Reply:
-            return _json(self._shown(app, whole=True), 201)
+            return _json(self.shown(app, whole=True), 201)
 
         return RegisterApp(sent.name, account, password, request.peer, answer, settings)
 
     def show(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /api/admin/apps/{app_key}"""
-        return _json(self._shown(self._app(request, params)))
+        return _json(self.shown(self.app_of(request, params)))
 
     def change(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """PATCH /api/admin/apps/{app_key}"""
-        app = self._app(request, params)
-        sent = _decode(request, AppPatch)
+        app = self.app_of(request, params)
+        sent = read_json(request, AppPatch)
         texts = {name: text for name in _PARTS if (text := getattr(sent, name)) is not UNSET}
         _check_texts(texts)
+        self._guard.setter(request, _named_settings(sent))
 
         def edit(app: App) -> App:
             return replace(app, settings=_with_settings(app.settings, sent), **texts)
@@ -187,12 +214,13 @@ class Admin:
 
     def unregister(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """DELETE /api/admin/apps/{app_key}"""
-        key = self._app(request, params).key
+        self._guard.operator(request)
+        key = self.app_of(request, params).key
         return UnregisterApp(key, lambda was_there: _json(Removed(key)) if was_there else _unknown_app().reply())
 
     def rotate(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """POST /api/admin/apps/{app_key}/keys"""
-        app = self._app(request, params)
+        app = self.app_of(request, params)
         pair = KeyPair(key=self._ids.app_key(), secret=self._ids.secret(), created_ms=self._clock.wall_ms())
 
         def answer(app: App | None) -> Reply:
@@ -204,31 +232,41 @@ class Admin:
 
     def revoke(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """DELETE /api/admin/apps/{app_key}/keys/{key}"""
-        app = self._app(request, params)
+        app = self.app_of(request, params)
         return ChangeApp(app.key, lambda app: revoke_key(app, params["key"]), self._answer)
+
+    def reload(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """POST /api/admin/reload"""
+        self._guard.operator(request)
+
+        def answer(done: Reloaded) -> Reply:
+            return _json(ReloadReport(tuple(done.applied), tuple(done.need_restart), tuple(done.problems)))
+
+        return Reload(answer)
+
+    def whoami(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """GET /api/admin/whoami"""
+        self._guard.operator(request)
+        names = (b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
+        return _json(Caller(request.peer, request.secure, *(request.header(name).decode("latin-1") for name in names)))
 
     def openapi(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /api/admin/openapi.json"""
         return Reply(200, self._document)
 
     def _answer(self, app: App | None) -> Reply:
-        return _unknown_app().reply() if app is None else _json(self._shown(app))
+        return _unknown_app().reply() if app is None else _json(self.shown(app))
 
-    def _app(self, request: Request, params: Mapping[str, str]) -> App:
-        self._require_super_admin(request)
+    def app_of(self, request: Request, params: Mapping[str, str]) -> App:
+        """The app that the path names, for whoever may administer it. Raises Refusal."""
         key = params["app_key"]
         app = self._directory.apps.get(key) or self._directory.by_key.get(key)
+        self._guard.administrator(request, app)
         if app is None:
             raise _unknown_app()
         return app
 
-    def _require_super_admin(self, request: Request) -> None:
-        sent = sent_credentials(request)
-        if not match(sent, self._super_admin):
-            raise unauthorized()
-        request.verified = name_of(sent)
-
-    def _shown(self, app: App, *, whole: bool = False) -> dict[str, Any]:
+    def shown(self, app: App, *, whole: bool = False) -> dict[str, Any]:
         """The app as `AppView`. Its settings are spelled out: their type would leave out those at their default."""
         masked = self._options.mask_passwords and not whole
         view = AppView(
@@ -246,6 +284,12 @@ class Admin:
         return {**msgspec.structs.asdict(view), "settings": settings}
 
 
+def _named_settings(patch: AppPatch) -> Collection[str]:
+    if patch.settings is UNSET:
+        return ()
+    return SETTING_NAMES if patch.settings is None else patch.settings
+
+
 def _with_settings(settings: AppSettings, patch: AppPatch | Registration) -> AppSettings:
     if patch.settings is UNSET:
         return settings
@@ -258,32 +302,12 @@ def _with_settings(settings: AppSettings, patch: AppPatch | Registration) -> App
         raise Refusal(400, "invalid_settings", message, parameter="settings", problems=error.problems) from None
 
 
-def _decode(request: Request, kind: type[T]) -> T:
-    """The body as this type. Only JSON: a page of somebody else's cannot send that without being asked (CORS)."""
-    if request.header(b"content-type").partition(b";")[0].strip().lower() not in _JSON:
-        raise Refusal(415, "unsupported_media_type", "Send a JSON object with Content-Type: application/json.")
-    try:
-        return msgspec.json.decode(request.body, type=kind)
-    except msgspec.ValidationError as error:
-        raise Refusal(400, "malformed_body", f"The JSON body does not fit: {error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refusal(400, "malformed_body", "The body is not valid JSON.") from None
-
-
 def _check_texts(texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         problem = text_problem(_PARTS[name], text)
         if problem:
             message = f"{problem[0].upper()}{problem[1:]}."
             raise Refusal(400, "malformed_parameter", message, parameter=name)
-
-
-def _number(query: Mapping[str, Sequence[str]], name: str, schema: Mapping[str, Any]) -> int:
-    text = query.get(name, (str(schema["default"]),))[0]
-    if re.fullmatch("[0-9]{1,10}", text) and schema["minimum"] <= int(text) <= schema["maximum"]:
-        return int(text)
-    message = f"'{name}' must be a whole number from {schema['minimum']} to {schema['maximum']}."
-    raise Refusal(400, "malformed_parameter", message, parameter=name)
 
 
 def _unknown_app() -> Refusal:

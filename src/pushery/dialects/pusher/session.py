@@ -113,7 +113,7 @@ class PusherSession:
         """One message of the client."""
         if isinstance(message, bytes):
             return (CloseSocket(codes.NOT_TEXT),)
-        app = self._directory.apps.get(self._app_key)
+        app = self._directory.all.get(self._app_key)
         if app is None:
             return ()
         try:
@@ -223,7 +223,7 @@ class PusherSession:
             if self._user is not None and self._user.user_id != user.user_id:
                 raise Unproved(f"This connection is signed in as {self._user.user_id} already.")
         except Unproved as error:
-            return (Send(messages.error(codes.UNAUTHORIZED.code, str(error))),)
+            return (Send(messages.error(codes.UNAUTHORIZED.code, str(error)), str(error)),)
         self._user = user
         success = Send(messages.signin_success(asked.user_data))
         if not settings.watchlist:
@@ -343,12 +343,17 @@ def _why_not_a_name(name: str) -> str:
 
 
 def _errors(message: str) -> Effects:
-    return (Send(messages.error(None, message)),)
+    return (Send(messages.error(None, message), message),)
 
 
 def _refused(channel: str, kind: str, message: str, status: int) -> Effects:
-    return tuple(map(Send, messages.subscription_error(channel, kind, message, status)))
+    return _all(messages.subscription_error(channel, kind, message, status), message)
 
 
 def _rejected(channel: str, event: str, message: str) -> Effects:
-    return tuple(map(Send, messages.event_rejected(channel, event, message)))
+    return _all(messages.event_rejected(channel, event, message), message)
+
+
+def _all(texts: tuple[bytes, ...], refusal: str) -> Effects:
+    """A refusal in one message or several, and told of once."""
+    return (Send(texts[0], refusal), *map(Send, texts[1:]))

@@ -1,0 +1,136 @@
+"""The access log: what a line holds, and what it never does."""
+
+import json
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from pushery.core.exchange import Request
+from pushery.server.access import shown_target
+from tests.node.fakes import in_loop, turns
+from tests.server.unit.memory import CLOSE, KEY, SUPER_AUTH, TEXT, Scene, frame, handshake, push_request, request
+
+
+def lines(logs: list[Any], event: str) -> list[dict[str, Any]]:
+    """The lines of an event, without what every line has."""
+    return [
+        {name: value for name, value in entry.items() if name not in ("event", "log_level", "seconds")}
+        for entry in logs
+        if entry["event"] == event
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", "/p"),
+        ("auth_key=k&auth_timestamp=1&auth_signature=abcd", "/p?auth_key=k&auth_timestamp=1&auth_signature=***"),
+        ("token=eyJ.a.b&protocol=7", "/p?token=***&protocol=7"),
+        ("content=hello&user_tag=%5EA", "/p?content=***&user_tag=***"),
+        ("a-secret-without-a-name", "/p?***"),
+        ("password=p&%74oken=t", "/p?***&token=***"),
+    ],
+)
+def test_of_a_query_only_what_is_harmless_is_shown(query: str, shown: str) -> None:
+    assert shown_target("/p", query) == shown
+
+
+def test_a_line_has_a_bounded_length() -> None:
+    assert len(shown_target("/" + "p" * 5000, "limit=" + "1" * 5000)) == 500
+
+
+@in_loop
+async def test_nothing_is_logged_unless_it_is_wanted() -> None:
+    scene = Scene()
+    with capture_logs() as logs:
+        client = scene.client()
+        scene.connect().send(push_request("x"))
+        await turns()
+        client.vanish()
+        await turns()
+    assert logs == []
+    scene.close()
+
+
+@in_loop
+async def test_a_request_leaves_one_line_with_all_that_was_sent_back() -> None:
+    scene = Scene()
+    scene.shared.logs_access = True
+    with capture_logs() as logs:
+        transport = scene.connect()
+        transport.send(push_request("not for the log"))
+        await turns()
+    (line,) = lines(logs, "request")
+    assert line == {
+        "method": "POST",
+        "path": f"/api/push/{KEY}",
+        "status": 200,
+        "bytes": len(transport.received),
+        "peer": "203.0.113.9:4711",
+        "user_agent": "",
+    }
+    assert "not for the log" not in json.dumps(logs)
+    assert scene.stats.http_responses[2] == 1
+    scene.close()
+
+
+@in_loop
+async def test_what_is_no_request_leaves_a_line_too() -> None:
+    scene = Scene()
+    scene.shared.logs_access = True
+    with capture_logs() as logs:
+        scene.connect().send(b"nonsense\r\n\r\n")
+        await turns()
+    (line,) = lines(logs, "request")
+    assert (line["method"], line["path"], line["status"], line["peer"]) == ("-", "-", 400, "203.0.113.9:4711")
+    assert scene.stats.http_responses[4] == 1
+    scene.close()
+
+
+@in_loop
+async def test_a_socket_leaves_a_line_at_either_end() -> None:
+    scene = Scene()
+    scene.shared.logs_access = True
+    with capture_logs() as logs:
+        transport = scene.connect()
+        transport.send(handshake("A:1", "User-Agent: a test"))
+        for text in (b"one", b"two"):
+            transport.send(frame(TEXT, text))
+        transport.send(frame(CLOSE, (1001).to_bytes(2)))
+        await turns(4)
+    path, peer = f"/ws/{KEY}/A:1", "203.0.113.9:4711"
+    assert lines(logs, "request") == []
+    assert lines(logs, "socket_begins") == [{"path": path, "peer": peer, "user_agent": "a test"}]
+    assert lines(logs, "socket_ends") == [{"path": path, "peer": peer, "code": 1001, "messages": 2}]
+    scene.close()
+
+
+@in_loop
+async def test_a_socket_that_vanishes_or_names_no_code_is_told_so() -> None:
+    scene = Scene()
+    scene.shared.logs_access = True
+    with capture_logs() as logs:
+        first, second = scene.client("A"), scene.client("B")
+        first.vanish()
+        await turns()
+        second.send(frame(CLOSE))
+        await turns()
+    assert [line["code"] for line in lines(logs, "socket_ends")] == [1006, 1005]
+    scene.close()
+
+
+@in_loop
+async def test_a_refused_handshake_is_counted_by_its_reason() -> None:
+    scene = Scene()
+    transport = scene.connect()
+    transport.send(handshake().replace(KEY.encode(), b"unknown"))
+    scene.connect().send(request("GET", "/nowhere", SUPER_AUTH))
+    await turns()
+    assert dict(scene.stats.handshakes_refused) == {"unknown_app": 1}
+    assert scene.stats.http_responses == [0, 0, 0, 0, 2, 0]
+    scene.close()
+
+
+def test_a_path_is_shown_as_it_was_sent() -> None:
+    assert shown_target(Request("GET", "/ws/k/A%3A1", "", {}, b"").path, "") == "/ws/k/A%3A1"
