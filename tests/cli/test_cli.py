@@ -279,7 +279,10 @@ def test_listen_says_why_it_was_closed(server: ServerProcess, app: TestApp) -> N
     with listening(server, app.key, "A") as listener:
         assert server.request("DELETE", f"/api/{app.key}/unregister").status == 200
         _, complained = listener.communicate(timeout=DEADLINE_S)
-    assert (listener.returncode, complained) == (1, "pushery: closed by the server: 4001 app unregistered\n")
+    assert (listener.returncode, complained) == (
+        1,
+        "pushery: closed by the server: 4001 app unregistered. Do not reconnect: the app is gone.\n",
+    )
 
 
 def test_ctrl_c_ends_listening_without_a_word(server: ServerProcess, app: TestApp) -> None:

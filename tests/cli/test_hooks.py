@@ -64,7 +64,7 @@ def test_a_key_of_no_app_is_an_error(sqldir: str, arguments: tuple[str, ...]) ->
     command, *more = arguments
     done = run(command, "nokey", *more)
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr == "pushery: there is no app with the key nokey\n"
+    assert done.stderr == "pushery: there is no app with the key nokey; `pushery app list` shows those there are\n"
 
 
 def test_any_valid_key_of_the_app_will_do(sqldir: str) -> None:
@@ -80,7 +80,7 @@ def test_the_list_shows_dead_letters_and_what_waits(sqldir: str) -> None:
     with closing(open_hook_outbox(sqldir)) as outbox:
         dead, waiting = fill(outbox)
     lines = run("list", "key1").stdout.splitlines()
-    assert lines[0].split() == ["id", "state", "happened", "sent", "event", "channel", "error", "and", "URL"]
+    assert lines[0].split() == ["id", "state", "happened", "sent", "event", "channel", "error", "URL"]
     assert [(int(line.split()[0]), line.split()[1]) for line in lines[1:]] == [
         *((one, "dead") for one in dead),
         *((one, "waits") for one in waiting),

@@ -1,13 +1,18 @@
 """The command `pushery`.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Errors are one line each on standard error.
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. Errors are one line each on standard error; with `--json`
+they are one JSON object.
 """
 
 import os
 import sys
 from typing import Final
 
+import typer
+from typer.exceptions import TyperException
+
 from pushery.cli.commands import app
+from pushery.cli.output import complaint
 
 _STANDARD_DESCRIPTORS: Final = 3
 
@@ -16,15 +21,29 @@ def main() -> None:
     """Run the command line. Nothing that goes wrong shows a traceback."""
     _hold_standard_descriptors()
     try:
-        app(prog_name="pushery")
-    except KeyboardInterrupt:
+        sys.exit(app(prog_name="pushery", standalone_mode=False) or 0)
+    except TyperException as error:
+        _show_misuse(error)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
-        print(f"pushery: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        print(*complaint([f"unexpected {type(error).__name__}: {error}"]), file=sys.stderr)
         sys.exit(1)
+
+
+def _show_misuse(error: TyperException) -> None:
+    """What is wrong with the arguments. They may not have been read as far as `--json`."""
+    words = sys.argv[1:]
+    options = words[: words.index("--")] if "--" in words else words
+    show = getattr(error, "show", None)  # with the usage of the command; only some have it
+    if show is None or "--json" in options:
+        print(*complaint([error.format_message()], as_json="--json" in options), file=sys.stderr)
+    else:
+        show()
 
 
 def _hold_standard_descriptors() -> None:

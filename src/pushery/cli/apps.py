@@ -4,24 +4,26 @@ or two.
 
 import re
 import secrets
-from datetime import datetime
 from typing import Annotated, Final
 
 import typer
 
-from pushery.cli.appchanges import revoke, rotate, set_settings, show
+from pushery.cli import appchanges
+from pushery.cli.completion import offer_keys
 from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail
-from pushery.cli.registry import registry
+from pushery.cli.output import Column, Done, Json, Record, Table, date_json, date_text, show
+from pushery.cli.registry import SAMPLE_KEY, no_app, registry
 from pushery.core.appchanges import text_problem
 from pushery.core.apps import AppDraft
 from pushery.node.system import SystemClock, SystemIds
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
+_LIST: Final = (Column("app_key", whole=True), Column("id", right=True), Column("registered"), Column("name"))
 
 apps = typer.Typer(help="Register, list, change and remove apps, directly in the registry.", no_args_is_help=True)
 
 
-@apps.command()
+@apps.command(epilog="Example: pushery app add shop --account cashier")
 def add(
     name: Annotated[str, typer.Argument(help="What to call the app.")],
     account: Annotated[str, typer.Option(help="The account of the app's own admin.")] = "",
@@ -30,10 +32,11 @@ def add(
         str, typer.Option(help="A key to keep, 32 lower-case hex characters, when moving an app here.")
     ] = "",
     config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
 ) -> None:
     """Register an app and print its key, id and secret."""
     if key and not _KEY.fullmatch(key):
-        fail("a key has 32 lower-case hex characters", code=MISUSED)
+        fail("--key takes 32 lower-case hex characters; leave it out to have one drawn", code=MISUSED)
     account, password = account or name, password or secrets.token_urlsafe(18)
     for what, value in (("name", name), ("account", account), ("password", password)):
         problem = text_problem(what, value)
@@ -51,34 +54,44 @@ def add(
     )
     with registry(config) as store:
         app = store.add(draft)
-    typer.echo(f"app_key       {app.key}\napp_id        {app.id}\napp_secret    {app.secret}")
-    typer.echo(f"auth_account  {app.auth_account}\nauth_password {app.auth_password}")
+    told = {
+        "app_key": app.key,
+        "app_id": app.id,
+        "app_secret": app.secret,
+        "auth_account": app.auth_account,
+        "auth_password": app.auth_password,
+    }
+    show(told, Record(tuple(told.items())), as_json=as_json)
 
 
-@apps.command("list")
-def list_apps(config: Config = DEFAULT_CONFIG) -> None:
+@apps.command("list", epilog="Example: pushery app list --json | jq -r .apps[].app_key")
+def list_apps(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """List the apps in order of registration."""
     with registry(config) as store:
-        rows = store.load()
-    typer.echo(f"{'app_key':32}  {'id':>5}  {'registered':19}  name")
-    for app in rows:
-        date = datetime.fromtimestamp(app.registered_ms / 1000).strftime("%Y/%m/%d %H:%M:%S")
-        typer.echo(f"{app.key:32}  {app.id:>5}  {date:19}  {app.name}")
+        found = store.load()
+    told = [
+        {"app_key": app.key, "app_id": app.id, "name": app.name, "registered": date_json(app.registered_ms)}
+        for app in found
+    ]
+    rows = [(app.key, app.id, date_text(app.registered_ms), app.name) for app in found]
+    show({"apps": told}, Table(_LIST, rows), as_json=as_json)
 
 
-@apps.command()
+@apps.command(epilog=f"Example: pushery app remove {SAMPLE_KEY}")
 def remove(
-    app_key: Annotated[str, typer.Argument(help="The key of the app.")], config: Config = DEFAULT_CONFIG
+    app_key: Annotated[str, typer.Argument(help="The key of the app.", autocompletion=offer_keys)],
+    config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
 ) -> None:
     """Unregister an app. A running server closes its sockets within a second or two."""
     with registry(config) as store:
         was_there = store.remove(app_key)
     if not was_there:
-        fail(f"there is no app with the key {app_key}")
-    typer.echo(f"Removed {app_key}.")
+        no_app(app_key)
+    show({"removed": app_key}, Done(f"Removed {app_key}."), as_json=as_json)
 
 
-apps.command()(show)
-apps.command("set")(set_settings)
-apps.command()(rotate)
-apps.command()(revoke)
+apps.command("show", epilog=f"Example: pushery app show {SAMPLE_KEY}")(appchanges.show_app)
+apps.command("set", epilog=f"Example: pushery app set {SAMPLE_KEY} client_events=true")(appchanges.set_settings)
+apps.command(epilog=f"Example: pushery app rotate {SAMPLE_KEY}")(appchanges.rotate)
+apps.command(epilog=f"Example: pushery app revoke {SAMPLE_KEY} {SAMPLE_KEY}")(appchanges.revoke)

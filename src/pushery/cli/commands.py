@@ -9,9 +9,16 @@ import typer
 
 import pushery
 from pushery.cli.apps import apps
-from pushery.cli.client import listen, push
+from pushery.cli.doctor.command import doctor
 from pushery.cli.hooks import hooks
-from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_and_check, say, takes_settings
+from pushery.cli.listen import listen
+from pushery.cli.load.command import bench
+from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_and_check, say, takes_settings, warn
+from pushery.cli.output import Done, Json, show
+from pushery.cli.push import push
+from pushery.cli.registry import SAMPLE_KEY
+from pushery.cli.reload import reload
+from pushery.cli.top.command import top
 from pushery.config import load, render_default_config
 
 if TYPE_CHECKING:
@@ -27,13 +34,14 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(epilog="Example: pushery start --listen :9000")
 @takes_settings
 def start(config: Path, flags: dict[str, object]) -> None:
     """Run the server until SIGTERM or Ctrl-C; a second signal stops it at once, SIGHUP reads the configuration anew."""
     from pushery.app import StartError, run  # the other commands need not wait for a whole server to be imported
 
-    settings = load_and_check(config, flags)
+    settings, warnings = load_and_check(config, flags)
+    warn(warnings)
     try:
         run(
             settings,
@@ -65,8 +73,8 @@ def _reached_at(address: "Address", port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-@app.command()
-def init(config: Config = DEFAULT_CONFIG) -> None:
+@app.command(epilog="Example: pushery init --config /etc/pushery/default.json")
+def init(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """Write a commented configuration file with a random admin password. An existing file is left alone."""
     text = render_default_config(secrets.token_urlsafe(18))
     try:
@@ -77,24 +85,31 @@ def init(config: Config = DEFAULT_CONFIG) -> None:
         fail(f"{config} cannot be written: {error.strerror}", code=MISUSED)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-    typer.echo(f"Wrote {config}: the admin account is 'admin', its password is in the file.")
+    done = Done(f"Wrote {config}: the admin account is 'admin', its password is in the file.")
+    show({"config": str(config), "auth_account": "admin"}, done, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: pushery check --config /etc/pushery/default.json")
 @takes_settings
-def check(config: Path, flags: dict[str, object]) -> None:
+def check(config: Path, flags: dict[str, object], as_json: Json = False) -> None:
     """Say everything that is wrong with a configuration, without starting anything."""
-    load_and_check(config, flags)
-    typer.echo(f"{config} is fine.")
+    _, warnings = load_and_check(config, flags)
+    if not as_json:
+        warn(warnings)
+    show({"config": str(config), "warnings": warnings}, Done(f"{config} is fine."), as_json=as_json)
 
 
-@app.command()
-def version() -> None:
+@app.command(epilog="Example: pushery version")
+def version(as_json: Json = False) -> None:
     """Print the version."""
-    typer.echo(pushery.__version__)
+    show({"version": pushery.__version__}, Done(pushery.__version__), as_json=as_json)
 
 
 app.add_typer(apps, name="app")
 app.add_typer(hooks, name="hooks")
-app.command()(push)
-app.command()(listen)
+app.command(epilog=f"Example: pushery push {SAMPLE_KEY} hello --channel news --event greeting")(push)
+app.command(epilog=f"Example: pushery listen {SAMPLE_KEY} --channel news")(listen)
+app.command(epilog="Example: pushery reload")(reload)
+app.command()(top)
+app.command()(doctor)
+app.command()(bench)

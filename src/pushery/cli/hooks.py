@@ -2,35 +2,46 @@
 within a second or two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
 
 from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail, load_or_fail
-from pushery.cli.registry import find_app, registry
+from pushery.cli.output import Column, Done, Json, Table, date_json, date_text, show
+from pushery.cli.registry import SAMPLE_KEY, AppKey, find_app, registry
 from pushery.core.ports import StorageError
 from pushery.node.system import SystemClock
 
 if TYPE_CHECKING:
     from pushery.storage.hookoutbox import HookOutbox
 
-_CHANNEL_WIDTH: Final = 24
+_SAID: Final = {"replayed": ("goes out again", "go out again"), "deleted": ("is deleted", "are deleted")}
+_LIST: Final = (
+    Column("id", right=True, whole=True),
+    Column("state"),
+    Column("happened"),
+    Column("sent", right=True),
+    Column("event"),
+    Column("channel"),
+    Column("error"),
+    Column("URL"),
+)
 
 hooks = typer.Typer(help="List, send again and delete what webhooks have not delivered.", no_args_is_help=True)
 
-Key = Annotated[str, typer.Argument(help="The key of the app, or any of its valid keys.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers, as `pushery hooks list` shows them.")]
 
 
-@hooks.command("list")
+@hooks.command("list", epilog=f"Example: pushery hooks list {SAMPLE_KEY}")
 def list_hooks(
-    app_key: Key,
+    app_key: AppKey,
     limit: Annotated[int, typer.Option(help="How many of each to show, the oldest first.", min=1)] = 100,
     config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
 ) -> None:
     """Show the dead letters of an app (events that were given up), and what waits for delivery."""
     app_key = _registered(config, app_key)
@@ -38,38 +49,42 @@ def list_hooks(
         dead = outbox.dead_letters(app_key, limit) if outbox else []
         waiting = outbox.waiting(app_key, limit=limit) if outbox else []
         said = outbox.events(row.id for row in waiting) if outbox else {}
-    if not dead and not waiting:
-        typer.echo(f"Nothing waits for the webhooks of {app_key}, and nothing was given up.")
-        return
-    typer.echo(_line("id", "state", "happened", "sent", "event", "channel", "error and URL"))
-    for letter in dead:
-        _show(letter.id, "dead", letter.created_ms, letter.attempts, letter.event, letter.error, letter.url)
-    for row in waiting:
-        if row.id in said:  # it may have been delivered in between
-            _show(row.id, "waits", row.created_ms, row.attempts, said[row.id][1], row.error, row.url)
+    found = [
+        *(_Hook(one.id, "dead", one.created_ms, one.attempts, *_told(one.event), one.error, one.url) for one in dead),
+        *(
+            _Hook(one.id, "waits", one.created_ms, one.attempts, *_told(said[one.id][1]), one.error, one.url)
+            for one in waiting
+            if one.id in said  # it may have been delivered in between
+        ),
+    ]
+    nothing = Done(f"Nothing waits for the webhooks of {app_key}, and nothing was given up.")
+    shown = Table(_LIST, [hook.row() for hook in found]) if found else nothing
+    show({"app_key": app_key, "hooks": [hook.json() for hook in found]}, shown, as_json=as_json)
 
 
-@hooks.command()
+@hooks.command(epilog=f"Example: pushery hooks replay {SAMPLE_KEY} --all")
 def replay(
-    app_key: Key,
+    app_key: AppKey,
     ids: Ids = None,
     every: Annotated[bool, typer.Option("--all", help="Send all dead letters of the app again.")] = False,
     config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
 ) -> None:
     """Send dead letters again, as if they had happened now."""
     chosen, app_key = _chosen(ids, every), _registered(config, app_key)
     with _outbox(config) as outbox:
         count = outbox.replay(app_key, chosen, SystemClock().wall_ms()) if outbox else 0
-    _report(count, "goes out again", "go out again", app_key, chosen)
+    _report(count, "replayed", app_key, chosen, as_json)
 
 
-@hooks.command()
+@hooks.command(epilog=f"Example: pushery hooks drop {SAMPLE_KEY} 17 18")
 def drop(
-    app_key: Key,
+    app_key: AppKey,
     ids: Ids = None,
     every: Annotated[bool, typer.Option("--all", help="Delete all of them.")] = False,
     waiting: Annotated[bool, typer.Option("--waiting", help="Delete what waits, and not dead letters.")] = False,
     config: Config = DEFAULT_CONFIG,
+    as_json: Json = False,
 ) -> None:
     """Delete dead letters, or what waits for delivery. A request that is under way is not called back."""
     chosen, app_key = _chosen(ids, every), _registered(config, app_key)
@@ -78,7 +93,7 @@ def drop(
             count = 0
         else:
             count = outbox.drop_waiting(app_key, chosen) if waiting else outbox.drop_dead(app_key, chosen)
-    _report(count, "is deleted", "are deleted", app_key, chosen)
+    _report(count, "deleted", app_key, chosen, as_json)
 
 
 def _registered(config: Config, key: str) -> str:
@@ -94,32 +109,48 @@ def _chosen(ids: list[int] | None, every: bool) -> list[int] | None:
     return ids or None
 
 
-def _report(count: int, one: str, several: str, app_key: str, chosen: list[int] | None) -> None:
+def _report(count: int, done: str, app_key: str, chosen: list[int] | None, as_json: bool) -> None:
     """Say how many it was; numbers that were not there are a failure."""
+    one, several = _SAID[done]
     missing = len(set(chosen or ())) - count
     if missing > 0:
         fail(f"{missing} of the numbers {'is' if missing == 1 else 'are'} not there for {app_key}; {count} {several}")
-    typer.echo(f"{count} {one if count == 1 else several}.")
+    show({done: count}, Done(f"{count} {one if count == 1 else several}."), as_json=as_json)
 
 
-def _show(number: int, state: str, created_ms: int, attempts: int, event: bytes, error: str, url: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    """An event that has not been delivered. `state` is "dead" or "waits"."""
+
+    id: int
+    state: str
+    happened_ms: int
+    attempts: int
+    event: str
+    channel: str
+    error: str
+    url: str
+
+    def row(self) -> Sequence[str]:
+        """For people."""
+        happened = date_text(self.happened_ms)
+        start = (str(self.id), self.state, happened, str(self.attempts), self.event, self.channel or "-")
+        return (*start, self.error or "-", self.url)
+
+    def json(self) -> dict[str, Any]:
+        """For programs."""
+        told = asdict(self)
+        happened = date_json(told.pop("happened_ms"))
+        return {**told, "happened": happened}
+
+
+def _told(event: bytes) -> tuple[str, str]:
+    """Name and channel of an event as it is stored."""
     try:
         told: Any = msgspec.json.decode(event)
     except msgspec.DecodeError:
         told = {}
-    date = datetime.fromtimestamp(created_ms / 1000).strftime("%Y/%m/%d %H:%M:%S")
-    channel = _printable(str(told.get("channel", "-")))
-    name = _printable(str(told.get("name", "?")))
-    typer.echo(_line(number, state, date, attempts, name, channel, f"{_printable(error) or '-'}  {_printable(url)}"))
-
-
-def _line(number: object, state: str, date: str, attempts: object, name: str, channel: str, rest: str) -> str:
-    return f"{number:>8}  {state:5}  {date:19}  {attempts:>4}  {name:18}  {channel:{_CHANNEL_WIDTH}}  {rest}"
-
-
-def _printable(text: str) -> str:
-    """Text from outside, without what a terminal would take for a command."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return str(told.get("name", "?")), str(told.get("channel", ""))
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
+from pushery.cli.output import complaint
 from pushery.config import SETTINGS, ConfigError, Settings, check, check_warnings, load
 
 DEFAULT_CONFIG: Final = Path("default.json")
@@ -22,9 +23,9 @@ Config = Annotated[
 
 
 def fail(*messages: str, code: int = FAILED) -> NoReturn:
-    """End the command: each message is a line on standard error."""
-    for message in messages:
-        say(f"pushery: {message}", err=True)
+    """End the command: each message is a line on standard error, or all are one JSON object (`--json`)."""
+    for line in complaint(messages):
+        say(line, err=True)
     raise typer.Exit(code)
 
 
@@ -45,8 +46,10 @@ def load_or_fail(config: Path, flags: dict[str, object]) -> Settings:
         fail(*error.problems, code=MISUSED)
 
 
-def load_and_check(config: Path, flags: dict[str, object]) -> Settings:
-    """The settings of a server that could start. All that is wrong, with them and around them, is shown at once."""
+def load_and_check(config: Path, flags: dict[str, object]) -> tuple[Settings, list[str]]:
+    """The settings of a server that could start, and warnings. All that is wrong, with them and around them, is shown
+    at once.
+    """
     problems: list[str] = []
     try:
         settings = load(config, os.environ, flags)
@@ -55,21 +58,28 @@ def load_and_check(config: Path, flags: dict[str, object]) -> Settings:
     problems += check(settings)
     if problems:
         fail(*problems, code=MISUSED)
-    for warning in check_warnings(settings, config):
+    return settings, check_warnings(settings, config)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Say what is not wrong, but may not be meant."""
+    for warning in warnings:
         say(f"pushery: warning: {warning}", err=True)
-    return settings
 
 
-def takes_settings(command: Callable[[Path, dict[str, object]], None]) -> Callable[..., None]:
-    """Give a command `--config` and a flag for every setting; it is called with the file and the flags that were
-    given.
+def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `--config` and a flag for every setting; it is called with the file, the flags that were given,
+    and by name whatever else it takes.
     """
+    own = list(inspect.signature(command).parameters.values())[2:]
 
-    def run(config: Path, **flags: object) -> None:
-        command(config, {name: value for name, value in flags.items() if value is not None})
+    def run(config: Path, **given: object) -> None:
+        others = {parameter.name: given.pop(parameter.name) for parameter in own}
+        command(config, {name: value for name, value in given.items() if value is not None}, **others)
 
     parameters = [
-        inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=DEFAULT_CONFIG, annotation=Config)
+        inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, default=DEFAULT_CONFIG, annotation=Config),
+        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
     ]
     for setting in SETTINGS:
         option: Any = typer.Option(

@@ -3,10 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Final
 
+import typer
+
+from pushery.cli.completion import offer_keys
 from pushery.cli.options import fail, load_or_fail
 from pushery.core.apps import App, Directory
 from pushery.core.ports import AppStore, StorageError
+
+SAMPLE_KEY: Final = "0123456789abcdef0123456789abcdef"
+"""The key in examples of the help."""
+
+AppKey = Annotated[str, typer.Argument(help="The key of the app, or any of its valid keys.", autocompletion=offer_keys)]
 
 
 @contextmanager
@@ -34,4 +43,4 @@ def find_app(store: AppStore, key: str) -> App:
 
 def no_app(key: str) -> App:
     """End the command: there is no such app."""
-    fail(f"there is no app with the key {key}")
+    fail(f"there is no app with the key {key}; `pushery app list` shows those there are")

@@ -1,0 +1,1 @@
+"""`pushery top`: what a running server does, second by second, from its own metrics."""

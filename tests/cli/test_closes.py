@@ -1,0 +1,17 @@
+"""What a close code is said to mean."""
+
+from pushery.cli.closes import closed_text, meaning
+from pushery.core.codes import CLOSES
+
+
+def test_every_close_of_ours_is_told_with_what_to_do() -> None:
+    assert [close for close in CLOSES if meaning(close.code, close.reason) != close.then] == []
+
+
+def test_a_code_that_is_not_ours_is_told_by_its_range() -> None:
+    assert closed_text(4299, "bye") == "closed by the server: 4299 bye. Come back at once."
+    assert closed_text(4001, "another reason").endswith("Do not come back unchanged.")
+
+
+def test_a_code_that_nobody_knows_is_told_as_it_is() -> None:
+    assert closed_text(4999, "") == "closed by the server: 4999"
