@@ -1,12 +1,13 @@
 # make start: set up and run.  make test: set up and test.  make check: the fast checks.  make bench: the benchmarks.
 # make soak: ten minutes of mixed load against a model.  make fuzz: fuzz every parser.
+# make docs: the documentation as a site, in site/.  make reference: renew what the source writes of it.
 # make audit: known weaknesses of the dependencies.  make sbom: their list as dist/sbom.cdx.json.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= default.json
 
-.PHONY: help start test check bench soak fuzz audit sbom format lock clean
+.PHONY: help start test check docs reference bench soak fuzz audit sbom format lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -40,6 +41,15 @@ check: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -n 2 -q -m "not process and not browser"
+
+## A warning is an error, which is why it is not --quiet: that hides warnings from --strict too. The variable keeps the
+## theme's notice about its successor quiet.
+docs: $(VENV)/.dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Wrote site/index.html; to read it with search: $(BIN)/python -m http.server --directory site"
+
+reference: $(VENV)/.dev
+	@$(BIN)/python -m docsite
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
@@ -75,4 +85,4 @@ lock: $(BIN)/python
 	  pyproject.toml --group pyproject.toml:build --group pyproject.toml:dev --group pyproject.toml:docs --group pyproject.toml:bench -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) benchmarks/bin dist build
+	rm -rf $(VENV) benchmarks/bin dist build site

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -24,6 +25,9 @@ PORT = "8001"
 OTHER_HOST = "gopusher.example"
 """What the pages call a server that is there already; the test's own stands in for it."""
 
+BACKEND_PORT = "8002"
+"""Where a reader's own backend listens; here it is any free port."""
+
 
 class Shell:
     """A bash in a directory that looks like a fresh clone, with a server on a port of its own."""
@@ -38,6 +42,7 @@ class Shell:
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("PUSHERY_")}
         self._server: subprocess.Popen[str] | None = None
         self._port = ""
+        self.backend_port = _free_port()
         bash = shutil.which("bash")
         assert bash is not None
         with self._output.open("wb") as output:
@@ -92,7 +97,8 @@ class Shell:
     def _run(self, commands: str) -> None:
         self._count += 1
         mark = f"<<block {self._count} ended with "
-        for word, instead in ((OTHER_HOST, "localhost"), (PORT, self._port)):
+        places = ((OTHER_HOST, "localhost"), (PORT, self._port), (BACKEND_PORT, self.backend_port))
+        for word, instead in places:
             commands = commands.replace(word, instead)
         assert self._bash.stdin is not None
         self._bash.stdin.write(f'{commands}\necho "{mark}$?>>"\n'.encode())
@@ -121,3 +127,8 @@ class Shell:
         if self._server is not None:
             self._server.terminate()
             self._server.communicate()
+
+
+def _free_port() -> str:
+    with socket.create_server(("localhost", 0)) as listener:
+        return str(listener.getsockname()[1])

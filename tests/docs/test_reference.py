@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import typer
 
+from docsite.surface import surface
 from pushery.cli.commands import app
 from pushery.config import SETTINGS
 from pushery.core.apps import Directory
@@ -34,14 +35,17 @@ SOURCES = sorted((ROOT / "src" / "pushery").rglob("*.py"))
 def operations() -> Operations:
     hub = Hub(fanout_slice=1, standing_patterns=1)
     hub.crowd("an app")
-    return Operations(
+    operations = Operations(
         hub,
         Admission(Limits(), Stats(), 1024, lambda: 0.0),
         Backlog(1, lambda: None),
+        Directory(),
         per_app=True,
         is_stopping=lambda: False,
         further=[HookCollector(HookStats()), ConnectHookCollector({}), PAUSES],
     )
+    operations.collector.certificate_expires_s = 0.0
+    return operations
 
 
 def routes() -> list[Route]:
@@ -124,6 +128,7 @@ def told_elsewhere() -> list[tuple[str, Route]]:
         *(("pusher-http-api.md", route) for route in PusherApi(directory, clock, 600.0).routes()),
         *(("pusher-protocol.md", route) for route in [*sockets.routes(), *PusherFallbacks(sockets).routes()]),
         *(("admin-api.md", route) for route in admin.routes()),
+        *(("console-api.md", route) for route in surface().routes if route.path.startswith("/console/api/")),
     ]
 
 
