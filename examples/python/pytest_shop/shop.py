@@ -1,0 +1,3 @@
+def pay(order: dict, push) -> None:
+    order["paid"] = True
+    push.trigger("orders", "order-paid", {"id": order["id"]})
