@@ -13,6 +13,9 @@ SOURCE: Final = Path(__file__).parents[1] / "src" / "pushery"
 _REFUSALS: Final = {"Refusal": "JSON", "ApiRefusal": "text"}
 """What a refusal is called in the source, and as what it is answered."""
 
+_NEAR: Final = 12
+"""Lines between a message and its use: more, and it belongs to something else of the same name."""
+
 _INTRO: Final = """\
 All numbers and words that the server refuses with, on one page, written by its source. [Errors](errors.md) says what to
 do about each error, and [WebSocket](websocket.md#close-codes) who is told which close code."""
@@ -54,16 +57,33 @@ def _errors() -> dict[tuple[str, int, str], list[str]]:
 
 def _refusals() -> Iterator[tuple[tuple[str, int, str], str]]:
     for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        texts = _texts(tree)
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _REFUSALS:
                 status, name, *rest = node.args
                 if isinstance(status, ast.Constant) and isinstance(name, ast.Constant):
-                    message = _sentence(rest[0]) if rest else ""
+                    message = _sentence(rest[0], texts) if rest else ""
                     yield (str(name.value), int(str(status.value)), _REFUSALS[node.func.id]), message
 
 
-def _sentence(node: ast.expr) -> str:
-    """The message as far as the source says it in place; "" when it is put together elsewhere."""
+def _texts(tree: ast.Module) -> list[tuple[int, str, ast.expr]]:
+    """What is assigned to plain names, with the line, from the first line to the last."""
+    found = [
+        (node.lineno, target.id, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    return sorted(found, key=lambda each: each[0])
+
+
+def _sentence(node: ast.expr, texts: list[tuple[int, str, ast.expr]]) -> str:
+    """The message as far as the source says it, in place or on a line just before; "" when that is elsewhere."""
+    if isinstance(node, ast.Name):
+        before = [value for line, name, value in texts if name == node.id and 0 < node.lineno - line <= _NEAR]
+        return _sentence(before[-1], []) if before else ""
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):
