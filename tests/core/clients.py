@@ -1,8 +1,12 @@
-"""Subscribers that remember what was written to them."""
+"""Subscribers that remember what was written to them, and what tests of a fan-out do with them."""
 
 from functools import partial
 
 from pushery.core.audience import Audience, Write
+from pushery.core.fanout import FanOut
+
+LAYER = object()
+"""A layer for tests in which there is but one."""
 
 
 def frame_of(number: int) -> bytes:
@@ -62,3 +66,23 @@ class Client:
             self.raised += 1
             raise BrokenPipeError
         self.taken += frames
+
+
+def crowd(count: int) -> tuple[Audience, list[Client]]:
+    """An audience of so many well-behaved clients."""
+    audience: Audience = {}
+    clients = [Client() for _ in range(count)]
+    for client in clients:
+        client.join(audience)
+    return audience, clients
+
+
+def finish(fanout: FanOut) -> None:
+    """Let everything arrive."""
+    fanout.flush()
+    while fanout.step():
+        pass
+
+
+def ignore(_: int) -> None:
+    """What to do with a total that does not matter."""

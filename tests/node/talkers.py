@@ -1,10 +1,11 @@
 """Clients that speak the Pusher protocol to a node, without a socket."""
 
 import asyncio
+import contextlib
 import functools
 import hmac
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, ParamSpec
 
 import msgspec
@@ -14,6 +15,7 @@ from pushery.core.audience import Write
 from pushery.core.codes import Close
 from pushery.core.effects import PublishEvent
 from pushery.core.exchange import Reply
+from pushery.core.hookevents import HookEvent
 from pushery.core.publications import ChannelEvent
 from pushery.dialects.pusher.session import PusherSession
 from pushery.node import Node, Place
@@ -24,6 +26,7 @@ P = ParamSpec("P")
 
 KEY = "k" * 32
 SECRET = "5" * 40
+OK = "pusher_internal:subscription_succeeded"
 
 
 class FakeTimeLoop(asyncio.SelectorEventLoop):
@@ -62,6 +65,23 @@ def a_world(**settings: Any) -> World:
     world = World(KEY)
     change_settings(world, webhooks=(Webhook(url="http://backend/"),), **settings)
     return world
+
+
+@contextlib.contextmanager
+def full_world() -> Iterator[World]:
+    """One app, with everything that is off by default switched on but what limits."""
+    world = a_world(client_events=True, user_authentication=True, watchlist=True)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+def hooks(world: World, *but: str) -> list[HookEvent]:
+    """What the backend was told since it was asked last, without the events named in `but`."""
+    told = [event for event in world.hooks.events if event.name not in ("connected", "disconnected", *but)]
+    world.hooks.told.clear()
+    return told
 
 
 def change_settings(world: World, **settings: Any) -> None:
@@ -215,3 +235,8 @@ def publish(node: Node, name: str, data: str, *channels: str, **more: Any) -> li
     assert reply.status == 200
     counts: list[int] = json.loads(reply.body)
     return counts
+
+
+def count_reply(count: int) -> Reply:
+    """A reply that says a number."""
+    return Reply(200, str(count).encode())

@@ -18,7 +18,7 @@ from pushery.dialects.pusher.tokensession import TokenSession
 from tests.core.minting import NOW_MS, NOW_S, hs256
 from tests.core.test_tokens import KEY, SECRET, an_app
 from tests.dialects.pusher.backend import StillClock
-from tests.dialects.pusher.test_session import refused
+from tests.dialects.pusher.talking import refused
 from tests.node.fakes import CountingIds
 
 EXP: dict[str, object] = {"exp": NOW_S + 60}

@@ -32,6 +32,8 @@ NONCE = "dGhlIHNhbXBsZSBub25jZQ=="
 MASK = b"\x37\xfa\x21\x3d"
 
 TIMEOUTS = Timeouts(header=10, body=30, keepalive=75, ping_idle=54, ping_timeout=6, close=5)
+SLACK = 2.0
+"""Seconds by which a deadline may be late: the wheel's ticks."""
 
 
 _NO_LIMITS = Limits()
