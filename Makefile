@@ -2,12 +2,13 @@
 # make soak: ten minutes of mixed load against a model.  make fuzz: fuzz every parser.
 # make docs: the documentation as a site, in site/.  make reference: renew what the source writes of it.
 # make audit: known weaknesses of the dependencies.  make sbom: their list as dist/sbom.cdx.json.
+# make wheel: the package, in dist/.  make release VERSION=1.2.3: a version, up to its tag; nothing leaves this machine.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= default.json
 
-.PHONY: help start test check docs reference bench soak fuzz audit sbom format lock clean
+.PHONY: help start test check docs reference bench soak fuzz audit sbom wheel release format lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -71,6 +72,15 @@ sbom: $(VENV)/.dev
 	@PYTHONWARNINGS=ignore $(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock \
 	  --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.cdx.json
 	@echo "Wrote dist/sbom.cdx.json"
+
+## The same commit gives the same bytes: the time in them is the commit's. Outside of a clone it is hatchling's own.
+wheel: $(VENV)/.runtime
+	@export SOURCE_DATE_EPOCH="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)}"; \
+	  [ -n "$$SOURCE_DATE_EPOCH" ] || unset SOURCE_DATE_EPOCH; $(BIN)/python -m hatchling build -d dist
+
+## Says what it would do: make release VERSION=1.2.3 FLAGS=--dry-run
+release: $(VENV)/.dev
+	@$(BIN)/python -m release $(FLAGS) $(VERSION)
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format --quiet .
