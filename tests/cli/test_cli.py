@@ -98,6 +98,30 @@ def test_init_writes_a_configuration_that_only_its_owner_reads_and_that_starts(t
         process.communicate()
 
 
+@pytest.mark.parametrize("console", [True, False])
+def test_the_start_names_the_console_at_the_address_for_backends_where_there_is_one(
+    tmp_path: Path, console: bool
+) -> None:
+    with ServerProcess(tmp_path, console=console, admin_listen="127.0.0.1:0") as server:
+        assert server.stop() == 0
+        named = re.findall(r"^  console +http://127\.0\.0\.1:(\d+)/console$", server.said, re.MULTILINE)
+        assert named == ([str(server.admin_port)] if console else [])
+
+
+def test_a_push_with_a_wrong_password_says_which_flag_mends_it(server: ServerProcess) -> None:
+    app = server.register("locked")
+    done = pushery_command(server.directory, "push", app.key, "x", "--url", server.url, "--auth", "admin:wrong")
+    assert_fails(done, 1, "does not take this account and password", "--auth")
+
+
+def test_the_list_of_commands_cuts_no_sentence(tmp_path: Path) -> None:
+    for group in ([], ["app"], ["hooks"]):
+        done = pushery_command(tmp_path, *group, "--help")
+        _, _, listed = done.stdout.partition("Commands:")
+        assert listed
+        assert "..." not in listed
+
+
 def test_every_init_draws_another_password_and_prints_none(tmp_path: Path) -> None:
     passwords = set()
     for name in ("one.json", "two.json"):
@@ -147,7 +171,12 @@ def test_check_says_what_is_wrong_in_the_file_and_around_it_in_one_go(tmp_path: 
         (["listen", "k", b"\xff", "--url", "http://127.0.0.1:9"], "is not UTF-8"),
         (["app", "add", "x" * 201], "1 to 200"),
         (["app", "add", "x", "--account", "a:b"], "':'"),
-        (["app", "add", "x", "--key", "short"], "32 lower-case hex"),
+        (["app", "add", "x", "--key", "a:b"], "the key of an app has 1 to 64"),
+        (["app", "add", "x", "--key", "admin"], "paths"),
+        (["app", "add", "x", "--id", "a/b"], "the id of an app has 1 to 64"),
+        (["app", "add", "x", "--secret", "a b"], "the secret of an app has 1 to 128"),
+        (["app", "add", "x", "--secret", "@nowhere"], "--secret: nowhere cannot be read"),
+        (["app", "add", "x", "--secret", "@/dev/null"], "the secret of an app has 1 to 128"),
     ],
 )
 def test_a_slip_on_the_command_line_is_one_clear_line(
@@ -333,10 +362,21 @@ def test_wrong_usage_is_exit_code_2(arguments: str) -> None:
     assert "Usage: pushery" in done.stderr
 
 
-def test_wrong_usage_of_the_real_program_is_exit_code_2_too(tmp_path: Path) -> None:
-    done = pushery_command(tmp_path, "start", "--nonsense", "1")
+def test_wrong_usage_of_the_real_program_is_one_line_that_names_the_help(tmp_path: Path) -> None:
+    for arguments, words in (
+        (("start", "--nonsense", "1"), ("--nonsense", "`pushery start -h`")),
+        (("nonsense",), ("'nonsense'", "`pushery -h`")),
+        (("app", "add"), ("'name'", "`pushery app add -h`")),
+        (("bench", "--clients", "0"), ("--clients", "`pushery bench -h`")),
+    ):
+        assert_fails(pushery_command(tmp_path, *arguments), 2, *words)
+
+
+def test_a_group_of_commands_by_itself_shows_its_help(tmp_path: Path) -> None:
+    done = pushery_command(tmp_path, "app")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--nonsense" in done.stderr
+    assert done.stderr.startswith("Usage: pushery app")
+    assert "rotate" in done.stderr
 
 
 def in_this_process(*arguments: str) -> Result:

@@ -11,10 +11,14 @@ from msgspec.structs import asdict, replace
 
 from pushery.core.appchanges import (
     MAX_KEYS,
+    MAX_NAMED,
+    MAX_SECRET,
+    RESERVED,
     SETTING_NAMES,
     SettingsError,
     add_key,
     change_settings,
+    given_problem,
     problems_of,
     revoke_key,
     text_problem,
@@ -229,3 +233,33 @@ def test_keys_for_tokens_and_the_url_of_a_connect_hook_are_checked_when_they_are
     token_problem, hook_problem = problems(token_keys=[signer("ES256").private_pem], connect_hook="a.com")
     assert token_problem.startswith("token_keys[0]: it is a private key")
     assert hook_problem == "connect_hook: 'a.com' is not an http or https URL with a host"
+
+
+# Key, id and secret that come from elsewhere.
+
+
+@pytest.mark.parametrize("what", ["key", "id"])
+def test_a_key_and_an_id_may_be_what_other_servers_call_their_apps(what: str) -> None:
+    for kept in ("app-key", "278d425bdf160c739803", "1234567", "laravel_herd", "0", "-", "_", "Az-9_", "x" * MAX_NAMED):
+        assert given_problem(what, kept) is None
+
+
+@pytest.mark.parametrize("what", ["key", "id"])
+@pytest.mark.parametrize("bad", ["", "x" * (MAX_NAMED + 1), "a b", "a:b", "a/b", "#a", "é", "²", "a\n", "a.b", "%41"])
+def test_what_does_not_fit_into_paths_channels_and_proofs_is_no_key_and_no_id(what: str, bad: str) -> None:
+    assert given_problem(what, bad) == f"the {what} of an app has 1 to 64 letters, digits, '-' and '_'"
+
+
+@pytest.mark.parametrize("word", sorted(RESERVED))
+def test_no_app_is_called_as_the_servers_paths_are(word: str) -> None:
+    assert "a word that the server's own paths are made of" in str(given_problem("key", word))
+    assert given_problem("id", word) is not None
+    assert given_problem("secret", word) is None
+    assert given_problem("key", f"{word}s2") is None
+
+
+def test_a_secret_is_any_visible_ascii() -> None:
+    for kept in ("app-secret", "!", "~", "a:b/c@d'\"", "s" * MAX_SECRET):
+        assert given_problem("secret", kept) is None
+    for bad in ("", "s" * (MAX_SECRET + 1), "a b", "a\n", "\x7f", "é", "\ud800"):
+        assert given_problem("secret", bad) == "the secret of an app has 1 to 128 visible ASCII characters"

@@ -55,6 +55,14 @@ def test_a_change_is_seen_by_who_holds_the_views_and_old_keys_end() -> None:
     assert list(apps) == ["key-1", "key-2"]
 
 
+def test_another_app_behind_the_same_key_leaves_nothing_of_the_one_before() -> None:
+    directory = Directory([app(1, "new"), app(2)])
+    another = msgspec.structs.replace(app(1), id="app-id")
+    directory.put(another)
+    assert dict(directory.by_id) == {"app-id": another, "2": app(2)}
+    assert list(directory.by_key) == ["key-2", "key-1"]
+
+
 def test_a_dropped_app_is_gone_from_everywhere() -> None:
     directory = Directory([app(1, "new"), app(2)])
     assert directory.drop("key-1")

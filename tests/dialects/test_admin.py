@@ -12,9 +12,10 @@ from msgspec.structs import asdict, replace
 
 from pushery.core.apps import App, Directory, KeyPair
 from pushery.core.appsettings import AppSettings, Webhook
+from pushery.core.basicauth import credentials
 from pushery.core.effects import ChangeApp, ListApps, Outcome, RegisterApp, Reload, Reloaded, UnregisterApp
 from pushery.core.exchange import Refusal, Reply, Request
-from pushery.dialects.admin import Admin, AdminOptions
+from pushery.dialects.admin import Admin, AdminOptions, guards
 from pushery.dialects.admin.rest import DEFAULT_LIMIT, MASK, MAX_LIMIT
 
 T = TypeVar("T")
@@ -273,6 +274,27 @@ def test_register_needs_a_name_only() -> None:
     assert read(asked.answer(app()), 201)["app_key"] == KEY
     asked = effect(RegisterApp, REGISTER, body={"name": "a", "auth_account": "b", "auth_password": "c:d"})
     assert (asked.name, asked.auth_account, asked.auth_password) == ("a", "b", "c:d")
+    assert (asked.app_key, asked.app_id, asked.app_secret) == (None, None, None)
+
+
+def test_key_id_and_secret_may_be_those_of_another_server() -> None:
+    kept = {"app_key": "app-key", "app_id": "7", "app_secret": "app-secret"}
+    asked = effect(RegisterApp, REGISTER, body={"name": "a", **kept})
+    assert (asked.app_key, asked.app_id, asked.app_secret) == ("app-key", "7", "app-secret")
+    for name, value in kept.items():
+        asked = effect(RegisterApp, REGISTER, body={"name": "a", name: value})
+        assert [part for part in (asked.app_key, asked.app_id, asked.app_secret) if part is not None] == [value]
+
+
+@pytest.mark.parametrize(("name", "what"), [("app_key", "key"), ("app_id", "id"), ("app_secret", "secret")])
+def test_a_key_id_or_secret_that_cannot_be_is_refused_by_name(name: str, what: str) -> None:
+    refusal = refused(REGISTER, body={"name": "a", name: "a b"})
+    assert (refusal.status, refusal.code, refusal.extra) == (400, "malformed_parameter", {"parameter": name})
+    assert refusal.message.startswith(f"The {what} of an app has 1 to ")
+    for bad in ("", None, 7, "x" * 129):
+        assert refused(REGISTER, body={"name": "a", name: bad}).code == "malformed_body"
+    if what != "secret":
+        assert refused(REGISTER, body={"name": "a", name: "admin"}).code == "malformed_parameter"
 
 
 @pytest.mark.parametrize(
@@ -398,3 +420,21 @@ def test_revoke_takes_a_pair_away_but_not_the_last() -> None:
 def test_anybody_may_read_what_the_api_is() -> None:
     described: Mapping[str, Any] = read(ask(OPENAPI, auth=None))
     assert described["openapi"] == "3.1.0"
+
+
+@pytest.mark.parametrize("route", [CHANGE, ROTATE, REVOKE])
+def test_a_change_is_refused_where_the_app_is_not_the_askers_any_more_when_its_turn_comes(route: str) -> None:
+    class Admins(guards.BasicGuard):
+        """Whoever asks is the app's admin."""
+
+        def still(self, request: Request) -> guards.Still:
+            return lambda app: app.auth_password == "tiger"
+
+    guard = Admins(credentials(*SUPER))
+    api = Admin(OPTIONS, Directory([app()]), Still(), Still(), guard)
+    effect = ask(route, api=api, key=SECOND)
+    assert isinstance(effect, ChangeApp)
+    assert effect.edit(app()).key == KEY
+    with pytest.raises(Refusal) as refused:
+        effect.edit(replace(app(), auth_password="another"))
+    assert refused.value.code == "unknown_app"

@@ -8,7 +8,7 @@ import pytest
 
 from pushery.cli.assignments import parse_assignments
 from pushery.config import SETTINGS
-from pushery.core.appchanges import SETTING_NAMES, change_settings
+from pushery.core.appchanges import SETTING_NAMES, change_settings, given_problem, text_problem
 from pushery.core.appsettings import AppSettings
 from tests.docs.pages import ROOT, prose, rows, section
 
@@ -42,4 +42,22 @@ def test_every_page_says_what_is_not_there_how_to_cross_and_how_to_check(page: P
     assert "one core" in section(page, "What is not there")
     assert "ublish to both" in section(page, "Across, without a gap")
     assert "pushery doctor" in section(page, "See that it works")
-    assert "a secret and an\nid cannot" in prose(page) or "neither can its secret" in prose(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_page_keeps_id_key_and_secret_by_a_command_that_takes_them(page: Path) -> None:
+    kept = section(page, "Keep id, key and secret")
+    assert "othing changes but the host" in kept
+    [told] = re.findall(r"^pushery app add (.+)$", kept, re.MULTILINE)
+    name, *flags = shlex.split(told)
+    assert flags[::2] == ["--id", "--key", "--secret"]
+    given = dict(zip(("id", "key", "secret"), flags[1::2], strict=True))
+    assert [given_problem(what, value) for what, value in given.items()] == [None, None, None]
+    assert text_problem("name", name) is None
+    assert given["secret"].startswith("@")  # not for `ps` to show
+
+
+def test_a_key_of_gopushers_is_kept_too() -> None:
+    page = HOW_TO / "move-from-gopusher.md"
+    assert "--key OLD_KEY` a key is kept, and\n  nothing changes but the host" in prose(page)
+    assert '"app_key"] = app["app_key"]' in section(page, "Take the apps over")

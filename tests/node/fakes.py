@@ -124,9 +124,9 @@ class MemoryStore:
         self.loads += 1
         return list(self.table.apps.values())
 
-    def add(self, draft: AppDraft) -> App:
+    def add(self, draft: AppDraft, given_id: str | None = None) -> App:
         self._check()
-        app = App(id=str(next(self.table.ids)), **msgspec.structs.asdict(draft))
+        app = App(id=given_id or str(next(self.table.ids)), **msgspec.structs.asdict(draft))
         self.table.apps[app.key] = app
         self._wrote()
         return app

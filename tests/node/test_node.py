@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from pushery.core import codes
@@ -104,6 +105,16 @@ async def test_a_registered_app_is_durable_named_by_the_id_source_and_ready_for_
     assert node.publish(text("x", key=app.key)) == 1
     await turns()
     assert client.texts == ["x"]
+
+
+@in_loop
+async def test_an_app_may_keep_the_key_id_and_secret_that_it_has_had_elsewhere(world: World) -> None:
+    node = world.node()
+    asked = replace(register(), app_key="app-key", app_id="app-id", app_secret="app-secret")
+    assert (await later(node.perform(asked))).body == b"app-key"
+    app = node.registry.apps["app-key"]
+    assert (app.id, app.secret) == ("app-id", "app-secret")
+    assert node.registry.directory.by_id["app-id"] is app
 
 
 @in_loop
@@ -408,7 +419,7 @@ async def test_the_tags_online_are_distinct_and_sorted(world: World) -> None:
 async def test_many_sockets_are_closed_in_slices(world: World) -> None:
     node = world.node(fanout_slice=4)
     clients = [Client(node, KEY, "A:1") for _ in range(10)]
-    closing = asyncio.ensure_future(node.close_all(clients, codes.RESTART))
+    closing = asyncio.ensure_future(node.apps.close_all(clients, codes.RESTART))
     closed = []
     while not closing.done():
         await turns(1)
@@ -424,7 +435,7 @@ async def test_many_sockets_are_closed_in_slices(world: World) -> None:
 async def test_an_app_that_another_process_registers_is_taken_in(world: World) -> None:
     node = world.node()
     other_process = world.node().registry
-    watching = asyncio.ensure_future(node.watch_registry(0))
+    watching = asyncio.ensure_future(node.apps.watch(0))
     app = await other_process.add(draft("n" * 32))
     await until(lambda: app.key in node.registry.apps)
     assert list(node.registry.apps) == [KEY, OTHER, app.key]
@@ -435,7 +446,7 @@ async def test_an_app_that_another_process_registers_is_taken_in(world: World) -
 async def test_an_app_that_another_process_removes_is_gone_with_its_sockets(world: World) -> None:
     node = world.node()
     client, stays = Client(node, KEY, "A:1"), Client(node, OTHER, "A:1")
-    watching = asyncio.ensure_future(node.watch_registry(0))
+    watching = asyncio.ensure_future(node.apps.watch(0))
     await world.node().registry.remove(KEY)
     await until(lambda: client.closes)
     assert client.closes == [codes.APP_UNREGISTERED]
@@ -451,7 +462,7 @@ async def test_the_watch_goes_on_when_the_registry_cannot_be_read_for_a_while(wo
     store.broken = True
     client = Client(node, KEY, "A:1")
     with capture_logs() as logs:
-        watching = asyncio.ensure_future(node.watch_registry(0))
+        watching = asyncio.ensure_future(node.apps.watch(0))
         await until(lambda: logs)
         assert not watching.done()
         assert list(node.registry.apps) == [KEY, OTHER]

@@ -122,6 +122,17 @@ async def test_apps_stand_in_order_of_registration_whoever_came_into_memory_firs
 
 
 @in_loop
+async def test_an_app_that_was_removed_and_another_of_its_key_count_as_two() -> None:
+    async with registry_of(A, B) as (registry, _, other):
+        other.remove(A)
+        another = other.add(draft(A), "app-id")
+        assert await registry.refresh() == [A]
+        assert registry.apps[A] == another
+        assert list(registry.directory.by_id) == [registry.apps[B].id, "app-id"]
+        assert await registry.refresh() == []
+
+
+@in_loop
 async def test_a_refresh_does_not_undo_what_was_changed_after_its_load() -> None:
     async with registry_of(A, B) as (registry, store, other):
         other.add(draft(C))

@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 
 from pushery.core.apps import App, AppDraft, KeyPair
 from pushery.core.appsettings import AppSettings, Webhook
+from pushery.core.exchange import Refusal
 from pushery.core.ports import AppStore, StorageError
 from pushery.storage import open_app_store
 
@@ -92,8 +93,7 @@ def test_one_name_may_have_two_apps(store: AppStore) -> None:
 
 def test_one_key_has_one_app(store: AppStore) -> None:
     app = store.add(draft("a"))
-    with pytest.raises(StorageError, match="already holds an app with this key"):
-        store.add(draft("a", name="other"))
+    assert refused(lambda: store.add(draft("a", name="other"))) == (409, "key_taken")
     assert list(store.load()) == [app]
 
 
@@ -187,6 +187,80 @@ def test_two_stores_see_each_others_apps(reopen: Opener, store: AppStore) -> Non
     assert list(store.load()) == list(other.load()) == [mine, theirs]
 
 
+# Ids that come from elsewhere.
+
+
+def refused(add: Callable[[], App]) -> tuple[int, str]:
+    """Why an app is not registered."""
+    with pytest.raises(Refusal) as caught:
+        add()
+    return caught.value.status, caught.value.code
+
+
+@pytest.mark.parametrize("given", ["app-id", "1234567", "007", "a" * 64, "_"])
+def test_an_id_that_is_given_is_kept_through_changes_and_restarts(reopen: Opener, store: AppStore, given: str) -> None:
+    app = store.add(draft("a"), given)
+    assert app.id == given
+    changed = store.change("a", lambda app: replace(app, name="new", keys=(*app.keys, KeyPair(key="b", secret="x"))))
+    assert changed is not None
+    assert changed.id == given
+    store.close()
+    assert list(reopen().load()) == [changed]
+
+
+def test_an_id_has_one_app_whether_it_was_given_or_made(store: AppStore) -> None:
+    made, given = store.add(draft("a")), store.add(draft("b"), "app-id")
+    for taken in (made.id, given.id):
+        assert refused(lambda taken=taken: store.add(draft("c"), taken)) == (409, "id_taken")  # type: ignore[misc]
+    assert list(store.load()) == [made, given]
+
+
+def test_an_id_that_is_made_is_none_that_was_given(store: AppStore) -> None:
+    first = int(store.add(draft("a")).id)
+    given = [store.add(draft(f"given-{ahead}"), str(first + ahead)).id for ahead in (1, 3, 5, 6, 7, 9)]
+    made = [store.add(draft(f"made-{number}")).id for number in range(6)]
+    assert set(made).isdisjoint(given)
+    assert made == sorted(made, key=int)
+    assert [app.id for app in store.load()] == [str(first), *given, *made]
+
+
+def test_a_large_id_that_is_given_does_not_move_those_that_are_made(store: AppStore) -> None:
+    store.add(draft("a"), "9" * 64)
+    store.add(draft("b"), str(2**63 - 1))
+    assert int(store.add(draft("c")).id) < 10
+
+
+def test_an_id_and_a_key_that_were_given_are_free_again_when_the_app_is_removed(store: AppStore) -> None:
+    store.add(draft("app-key"), "app-id")
+    assert store.remove("app-key")
+    again = store.add(draft("app-key", name="again"), "app-id")
+    assert list(store.load()) == [again]
+
+
+@pytest.mark.parametrize(("keys", "code"), [(["same", "same"], "key_taken"), (["one", "two"], "id_taken")])
+def test_of_two_that_ask_for_the_same_at_once_one_gets_it(reopen: Opener, keys: list[str], code: str) -> None:
+    stores, start = [reopen(), reopen()], threading.Barrier(2)
+    came: list[str] = []
+
+    def add(store: AppStore, key: str, number: int) -> None:
+        start.wait()
+        try:
+            came.append(store.add(draft(f"{key}-{number}"), f"id-{number}").id)
+        except Refusal as refusal:
+            came.append(refusal.code)
+
+    for number in range(20):
+        pairs = zip(stores, keys, strict=True)
+        threads = [threading.Thread(target=add, args=(store, key, number)) for store, key in pairs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(came) == sorted([f"id-{number}", code])
+        came.clear()
+    assert len(stores[0].load()) == 20
+
+
 # Changing an app.
 
 
@@ -275,8 +349,9 @@ def test_a_key_has_one_app_also_when_it_is_not_the_first(store: AppStore) -> Non
         store.change("a", lambda app: replace(app, name="new", keys=(*app.keys, pair)))
     assert list(store.load()) == [one, two]
     store.change("a", lambda app: replace(app, keys=(*app.keys, KeyPair(key="c", secret="x"))))
-    with pytest.raises(StorageError, match="already holds an app with this key"):
-        store.add(draft("c"))
+    assert refused(lambda: store.add(draft("c"))) == (409, "key_taken")
+    store.change("a", lambda app: replace(app, keys=app.keys[1:]))
+    assert refused(lambda: store.add(draft("a"))) == (409, "key_taken")  # it is called so still
     assert len(store.load()) == 2
 
 

@@ -14,7 +14,8 @@ from threading import Thread
 import pytest
 from msgspec.structs import replace
 
-from pushery.core.apps import AppDraft
+from pushery.core.apps import AppDraft, KeyPair
+from pushery.core.exchange import Refusal
 from pushery.core.ports import StorageError
 from pushery.storage.apps import SqlAppStore
 from pushery.storage.database import Database
@@ -179,7 +180,7 @@ def test_other_tables_in_the_file_are_left_alone(path: Path) -> None:
         assert older.execute("SELECT app_key FROM appdata").fetchall() == [("old",)]
 
 
-def expose_nothing(caught: pytest.ExceptionInfo[StorageError]) -> None:
+def expose_nothing(caught: pytest.ExceptionInfo[StorageError] | pytest.ExceptionInfo[Refusal]) -> None:
     told = "".join(traceback.format_exception(caught.value))
     assert "the-password" not in told
     assert "the-secret" not in told
@@ -259,9 +260,20 @@ def test_a_link_to_the_database_may_be_its_name(path: Path) -> None:
 def test_a_key_that_is_taken_exposes_nothing(database: Database) -> None:
     store = SqlAppStore(database, Sealer(bytes(32)))
     store.add(DRAFT)
-    with pytest.raises(StorageError) as caught:
+    with pytest.raises(Refusal) as caught:
         store.add(DRAFT)
     expose_nothing(caught)
+
+
+def test_what_an_index_refuses_exposes_nothing(database: Database) -> None:
+    store = SqlAppStore(database, Sealer(bytes(32)))
+    store.add(DRAFT)
+    other = store.add(replace(DRAFT, key="other"))
+    pair = KeyPair(key=DRAFT.key, secret="the-secret")
+    with pytest.raises(StorageError, match="already holds an app with this key or id") as caught:
+        store.change("other", lambda app: replace(app, keys=(*app.keys, pair)))
+    expose_nothing(caught)
+    assert store.load()[1] == other
 
 
 def test_a_table_that_somebody_dropped_exposes_nothing(database: Database) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, create_engi
 
 from pushery.core.apps import AppDraft, KeyPair
 from pushery.core.appsettings import AppSettings
+from pushery.core.exchange import Refusal
 from pushery.core.ports import StorageError
 from pushery.storage import open_app_store
 from pushery.storage.database import Database
@@ -134,6 +135,46 @@ def test_apps_of_version_1_keep_their_key_and_get_default_settings(path: Path) -
         assert list(store.load()) == [apps[0], changed]
         assert store.remove("b")
         assert store.add(draft_of("b")).keys[0].key == "b"
+
+
+OF_VERSION_2 = (
+    "INSERT INTO pushery_apps (key, secret, name, auth_account, auth_password, request_ip, registered_ms, settings)"
+    " VALUES (?, ?, 'n', 'admin', ?, 'ip:1', 7, '{}')"
+)
+"""As a server of version 2 registers an app, also one that is still running beside a newer one."""
+
+
+def row_of(key: str, sealer: Sealer) -> tuple[str, bytes, bytes]:
+    return key, sealer.seal(f"s{key}", f"{key}:secret"), sealer.seal("p", f"{key}:auth_password")
+
+
+def test_apps_of_version_2_keep_their_ids_and_new_ones_are_none_of_those(path: Path) -> None:
+    sealer = Sealer(b"k" * 32)
+    with closing(Database(str(path))) as old:
+        migrate(old, MIGRATIONS[:2])
+        with old.writing() as connection:
+            connection.execute(update(meta).values(key_check=sealer.seal("Pushery", "pushery_meta:key_check")))
+            for key in "gba":
+                connection.exec_driver_sql(OF_VERSION_2, row_of(key, sealer))
+            connection.exec_driver_sql("DELETE FROM pushery_apps WHERE key = 'g'")
+    with closing(open_app_store(str(path), b"k" * 32)) as store:
+        assert [(app.key, app.id) for app in store.load()] == [("b", "2"), ("a", "3")]
+        with pytest.raises(Refusal, match="The id 3 belongs to an app here"):
+            store.add(draft_of("c"), "3")
+        assert store.add(draft_of("c"), "4").id == "4"
+        assert store.add(draft_of("d")).id == "5"
+
+
+def test_a_server_of_version_2_that_still_runs_gives_no_id_that_an_app_was_given(path: Path) -> None:
+    sealer = Sealer(b"k" * 32)
+    with closing(open_app_store(str(path), b"k" * 32)) as store, closing(Database(str(path))) as old:
+        store.add(draft_of("a"), "2")
+        with pytest.raises(StorageError, match="already holds an app with this key or id"), old.writing() as connection:
+            connection.exec_driver_sql(OF_VERSION_2, row_of("b", sealer))
+        assert store.add(draft_of("c")).id == "3"
+        with old.writing() as connection:
+            connection.exec_driver_sql(OF_VERSION_2, row_of("b", sealer))
+        assert [(app.key, app.id) for app in store.load()] == [("a", "2"), ("c", "3"), ("b", "4")]
 
 
 def test_the_migrations_lead_to_the_schema_that_the_code_uses(path: Path, database: Database) -> None:

@@ -133,7 +133,7 @@ class Assembly:
             self.back = self._door([route for route in routes if route.door != "clients"], nowhere)
         else:
             self.front = self.back = self._door(routes, self._pusher.elsewhere)
-        self._watching = [loop.create_task(self._node.watch_registry(_WATCH_REGISTRY_S))]
+        self._watching = [loop.create_task(self._node.apps.watch(_WATCH_REGISTRY_S))]
         if settings.console:
             self._watching.append(loop.create_task(self._console.run()))
         self._configure(settings)

@@ -2,7 +2,6 @@
 or two.
 """
 
-import re
 import secrets
 from typing import Annotated, Final
 
@@ -10,14 +9,16 @@ import typer
 
 from pushery.cli import appchanges
 from pushery.cli.completion import offer_keys
+from pushery.cli.credentials import read_secret
 from pushery.cli.options import DEFAULT_CONFIG, MISUSED, Config, fail
 from pushery.cli.output import Column, Done, Json, Record, Table, date_json, date_text, show
 from pushery.cli.registry import SAMPLE_KEY, no_app, registry
-from pushery.core.appchanges import text_problem
-from pushery.core.apps import AppDraft
+from pushery.core.appchanges import given_problem, text_problem
+from pushery.core.apps import App, AppDraft
+from pushery.core.exchange import Refusal
+from pushery.core.ports import AppStore
 from pushery.node.system import SystemClock, SystemIds
 
-_KEY: Final = re.compile("[0-9a-f]{32}")
 _LIST: Final = (Column("app_key", whole=True), Column("id", right=True), Column("registered"), Column("name"))
 
 apps = typer.Typer(help="Register, list, change and remove apps, directly in the registry.", no_args_is_help=True)
@@ -28,24 +29,25 @@ def add(
     name: Annotated[str, typer.Argument(help="What to call the app.")],
     account: Annotated[str, typer.Option(help="The account of the app's own admin.")] = "",
     password: Annotated[str, typer.Option(help="Its password; a random one is drawn when this is left out.")] = "",
-    key: Annotated[
-        str, typer.Option(help="A key to keep, 32 lower-case hex characters, when moving an app here.")
+    key: Annotated[str, typer.Option(help="The key to keep, when an app moves here; else one is drawn.")] = "",
+    app_id: Annotated[str, typer.Option("--id", help="The id to keep, when an app moves here; else a number.")] = "",
+    secret: Annotated[
+        str, typer.Option(help="The secret to keep, when an app moves here, or @FILE with it; else one is drawn.")
     ] = "",
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
     """Register an app and print its key, id and secret."""
-    if key and not _KEY.fullmatch(key):
-        fail("--key takes 32 lower-case hex characters; leave it out to have one drawn", code=MISUSED)
     account, password = account or name, password or secrets.token_urlsafe(18)
     for what, value in (("name", name), ("account", account), ("password", password)):
-        problem = text_problem(what, value)
-        if problem:
-            fail(problem, code=MISUSED)
+        _fail_for(text_problem(what, value))
     ids = SystemIds()
+    key, secret = key or ids.app_key(), read_secret("--secret", secret) if secret else ids.secret()
+    for what, value in (("key", key), ("id", app_id or "1"), ("secret", secret)):
+        _fail_for(given_problem(what, value))
     draft = AppDraft(
-        key=key or ids.app_key(),
-        secret=ids.secret(),
+        key=key,
+        secret=secret,
         name=name,
         auth_account=account,
         auth_password=password,
@@ -53,7 +55,7 @@ def add(
         registered_ms=SystemClock().wall_ms(),
     )
     with registry(config) as store:
-        app = store.add(draft)
+        app = _added(store, draft, app_id or None)
     told = {
         "app_key": app.key,
         "app_id": app.id,
@@ -62,6 +64,18 @@ def add(
         "auth_password": app.auth_password,
     }
     show(told, Record(tuple(told.items())), as_json=as_json)
+
+
+def _fail_for(problem: str | None) -> None:
+    if problem:
+        fail(problem, code=MISUSED)
+
+
+def _added(store: AppStore, draft: AppDraft, app_id: str | None) -> App:
+    try:
+        return store.add(draft, app_id)
+    except Refusal as refusal:
+        fail(refusal.message[:1].lower() + refusal.message[1:].rstrip("."))
 
 
 @apps.command("list", epilog="Example: pushery app list --json | jq -r .apps[].app_key")

@@ -18,12 +18,27 @@ from pushery.core.appsettings import HOOK_EVENTS, AppSettings, Webhook
 from pushery.core.exchange import Refusal
 from pushery.core.tokenkeys import token_key_problems
 
+MAX_NAMED: Final = 64
+"""Characters of an app's key and of its id. Those of Pusher's, Reverb's and ours have 20 to 32."""
+
+MAX_SECRET: Final = 128
+"""Characters of a secret. Pusher's and Reverb's have 20."""
+
+RESERVED: Final = frozenset(
+    (
+        *("api", "app", "apps", "console", "healthz", "metrics", "readyz", "users", "ws"),
+        *("admin", "app-list", "push", "register"),
+    )
+)
+"""No app is called so: these words begin the server's own paths, or stand in them where a key may."""
+
 MAX_KEYS: Final = 5
 """Valid keys of one app. Two are enough to rotate; more are for backends that follow at their own pace."""
 
 SETTING_NAMES: Final = tuple(field.name for field in msgspec.structs.fields(AppSettings))
 
 _TYPES: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(AppSettings)}
+_NAMED: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAMED}}}")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110 5.6.2"""
 
@@ -88,6 +103,33 @@ def text_problem(what: str, value: str) -> str | None:
     if what == "account" and ":" in value:  # HTTP Basic auth ends it there (RFC 7617)
         return "the account of an app must not contain ':'"
     return None
+
+
+def given_problem(what: str, value: str) -> str | None:
+    """What is wrong with the key, id or secret (`what`) that somebody gives an app; None when nothing is.
+
+    Keys and ids stand in paths, in names of channels, in headers and before the colon of a proof.
+    """
+    if what == "secret":
+        fits = 0 < len(value) <= MAX_SECRET and value.isascii() and value.isprintable() and " " not in value
+        return None if fits else f"the secret of an app has 1 to {MAX_SECRET} visible ASCII characters"
+    if not _NAMED.fullmatch(value):
+        return f"the {what} of an app has 1 to {MAX_NAMED} letters, digits, '-' and '_'"
+    if value in RESERVED:
+        return f"the {what} of an app cannot be {value!r}, a word that the server's own paths are made of"
+    return None
+
+
+def key_taken(key: str) -> Refusal:
+    """Why no app is registered with this key: it is another app's, or was its first one."""
+    message = f"The key {key} belongs to an app here, or did at first: take another one, or remove that app."
+    return Refusal(409, "key_taken", message, parameter="app_key")
+
+
+def id_taken(app_id: str) -> Refusal:
+    """Why no app is registered with this id."""
+    message = f"The id {app_id} belongs to an app here: take another one, or remove that app."
+    return Refusal(409, "id_taken", message, parameter="app_id")
 
 
 def add_key(app: App, pair: KeyPair) -> App:

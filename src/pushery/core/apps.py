@@ -23,7 +23,8 @@ class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
 class AppDraft(msgspec.Struct, frozen=True, kw_only=True):
     """An app as somebody asks for it, before the registry has given it its place.
 
-    `key` is 32 lower-case hex characters, `secret` 20 bytes as hex; both come from an `IdSource`.
+    `key` and `secret` come from an `IdSource`, or from whoever keeps those of another server (`given_problem` of
+    `core.appchanges`).
     `request_ip` is "ip:port" of whoever asked. `registered_ms` is unix time in milliseconds.
     """
 
@@ -38,8 +39,10 @@ class AppDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class App(AppDraft, frozen=True, kw_only=True):
-    """A registered app. `id` is decimal digits, unique for ever, rising in order of registration.
+    """A registered app.
 
+    `id` is what backends call it. The registry's own ids are decimal digits, unique for ever, rising in order of
+    registration; one that was given is free again when its app is removed.
     `key` is what the app is called for as long as it lives. What clients and backends prove themselves with are `keys`,
     the oldest first: at first the one it was registered with, two while keys are being rotated, never none.
     """
@@ -83,6 +86,9 @@ class Directory:
     def put(self, app: App) -> None:
         """Take in a new app, or what it has become."""
         self._forget_keys(app.key)
+        before = self._apps.get(app.key)
+        if before is not None and before.id != app.id:  # another app: the one of this key was removed meanwhile
+            self._by_id.pop(before.id, None)
         self._apps[app.key] = self._all[app.key] = app
         self._by_id[app.id] = app
         self._by_key.update((pair.key, app) for pair in app.keys)

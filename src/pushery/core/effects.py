@@ -53,7 +53,10 @@ class Later(msgspec.Struct, frozen=True):
 
 
 class RegisterApp(msgspec.Struct, frozen=True):
-    """Register an app for whoever asked from `request_ip` ("ip:port")."""
+    """Register an app for whoever asked from `request_ip` ("ip:port").
+
+    Key, secret and id are drawn where none is given. `Refusal` (409) when the key or the id is taken.
+    """
 
     name: str
     auth_account: str
@@ -61,6 +64,9 @@ class RegisterApp(msgspec.Struct, frozen=True):
     request_ip: str
     answer: Callable[[App], Reply]
     settings: AppSettings = AppSettings()
+    app_key: str | None = None
+    app_secret: str | None = None
+    app_id: str | None = None
 
 
 class UnregisterApp(msgspec.Struct, frozen=True):

@@ -24,8 +24,13 @@ class AppStore(Protocol):
     def load(self) -> Sequence[App]:
         """All apps in order of registration."""
 
-    def add(self, draft: AppDraft) -> App:
-        """Register. When this returns, the app survives kill -9 and loss of power."""
+    def add(self, draft: AppDraft, given_id: str | None = None) -> App:
+        """Register. When this returns, the app survives kill -9 and loss of power.
+
+        Without `given_id` the registry makes an id: no app has it, and it has made it for none before. Raises `Refusal`
+        (409): `key_taken` when an app is called by this key or has it among its valid ones, `id_taken` when an app has
+        the id that is given. Of two that ask for the same at once, one gets it.
+        """
 
     def change(self, key: str, edit: Callable[[App], App]) -> App | None:
         """Make of the app what `edit` makes of it: its name, administrator, settings and keys may differ.

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from pushery.core import codes
-from pushery.core.apps import App, AppDraft
+from pushery.core.apps import App
 from pushery.core.codes import Close
 from pushery.core.effects import (
     ChangeApp,
@@ -43,7 +43,7 @@ from pushery.core.exchange import Reply
 from pushery.core.fanout import Done
 from pushery.core.hub import Hub
 from pushery.core.patterns import PatternError, compile_pattern
-from pushery.core.ports import Bus, Clock, Hooks, IdSource, StorageError
+from pushery.core.ports import Bus, Clock, Hooks, IdSource
 from pushery.core.publications import (
     ENVELOPE_VERSION,
     ChannelEvent,
@@ -60,6 +60,7 @@ from pushery.core.rates import TokenBucket
 from pushery.core.stats import Stats
 from pushery.core.voice import Voice
 from pushery.core.witness import Sighting
+from pushery.node.apps import AppDesk
 from pushery.node.channels import ChannelDesk
 from pushery.node.delivery import Delivery, Total, sum_of
 from pushery.node.passing import Passing
@@ -101,17 +102,19 @@ class Node:
         self._channels = ChannelDesk(
             hub=hub, directory=registry.directory, delivery=self._delivery, voice=voice, hooks=hooks, clock=clock
         )
-        self._tasks: set[asyncio.Task[None]] = set()
-        """Work that nobody waits for; the event loop itself would let it be collected."""
+        self.apps = AppDesk(
+            registry=registry, hub=hub, ids=ids, clock=clock, stats=stats, tell_removed=self._tell_removed
+        )
+        """Where apps are registered, changed and removed."""
         self._passing = Passing()
         bus.attach(self._receive)
         self._actions: dict[type, Callable[..., Reply | Awaitable[Reply]]] = {
             Publish: self._publish,
             PublishEvent: self._publish_events,
-            RegisterApp: self._register,
-            UnregisterApp: self._unregister,
-            ChangeApp: self._change,
-            ListApps: self._list_apps,
+            RegisterApp: self.apps.register,
+            UnregisterApp: self.apps.unregister,
+            ChangeApp: self.apps.change,
+            ListApps: self.apps.list_apps,
             Reload: self._reload,
             Inspect: self._inspect,
             Disconnect: self._disconnect,
@@ -183,25 +186,6 @@ class Node:
         """Use the peer's new `entry` from now on."""
         if peer.place is not None:
             peer.place.redirect(peer)
-
-    async def watch_registry(self, every_s: float) -> None:
-        """Follow what other processes do to the registry (the command line's `app add` and `app remove`), for ever."""
-        readable = True
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                removed = await self.registry.refresh()
-            except Exception as error:
-                self.stats.registry_failures += 1
-                if readable:  # said once, not every second
-                    readable = False
-                    log.warning("registry_unreadable", error=str(error), exc_info=not isinstance(error, StorageError))
-                continue
-            if not readable:
-                readable = True
-                log.info("registry_readable")
-            for key in removed:
-                self._close_app(key)
 
     def _publish(self, effect: Publish) -> Reply | Awaitable[Reply]:
         started = self._clock.monotonic()
@@ -323,37 +307,6 @@ class Node:
         if crowd.witness is not None:
             crowd.witness.saw(sighting_of("connected", peer.place))
 
-    async def _register(self, effect: RegisterApp) -> Reply:
-        draft = AppDraft(
-            key=self._ids.app_key(),
-            secret=self._ids.secret(),
-            name=effect.name,
-            auth_account=effect.auth_account,
-            auth_password=effect.auth_password,
-            request_ip=effect.request_ip,
-            registered_ms=self._clock.wall_ms(),
-            settings=effect.settings,
-        )
-        app = await self.registry.add(draft)
-        log.info("app_registered", app_key=app.key)
-        return effect.answer(app)
-
-    async def _unregister(self, effect: UnregisterApp) -> Reply:
-        was_there = await self.registry.remove(effect.app_key)
-        if was_there:
-            self._close_app(effect.app_key)
-            self._tell(Unregistered(ENVELOPE_VERSION, self._origin, effect.app_key))
-        return effect.answer(was_there)
-
-    def _list_apps(self, effect: ListApps) -> Reply:
-        return effect.answer(list(self.registry.apps.values()))
-
-    async def _change(self, effect: ChangeApp) -> Reply:
-        app = await self.registry.change(effect.app_key, effect.edit)
-        if app is not None:
-            log.info("app_changed", app_key=app.key)
-        return effect.answer(app)
-
     def _reload(self, effect: Reload) -> Reply:
         return effect.answer(self.reload())
 
@@ -385,26 +338,13 @@ class Node:
             peer.close(codes.TERMINATED)
         return len(peers)
 
-    def _close_app(self, app_key: str) -> None:
-        """Close everybody who is online in an app that is no more."""
-        peers = cast(list[Peer], self.hub.drop(app_key))
-        log.info("app_unregistered", app_key=app_key, sockets=len(peers))
-        task = asyncio.get_running_loop().create_task(self.close_all(peers, codes.APP_UNREGISTERED))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def close_all(self, peers: Sequence[Peer], close: Close) -> None:
-        """Close sockets in slices, so that closing many does not hold up the rest."""
-        slice_size = self.hub.fanout_slice
-        for start in range(0, len(peers), slice_size):
-            for peer in peers[start : start + slice_size]:
-                peer.close(close)
-            await asyncio.sleep(0)
-
     def _tell_events(self, app_key: str, events: Sequence[ChannelEvent]) -> None:
         if self._bus.has_peers:
             named = tuple(msgspec.structs.replace(event, id=self._ids.publication_id()) for event in events)
             self._tell(PublishedEvents(ENVELOPE_VERSION, self._origin, app_key, named))
+
+    def _tell_removed(self, app_key: str) -> None:
+        self._tell(Unregistered(ENVELOPE_VERSION, self._origin, app_key))
 
     def _tell(self, envelope: Envelope) -> None:
         if self._bus.has_peers:
@@ -423,7 +363,7 @@ class Node:
         match envelope:
             case Unregistered():
                 self.registry.forget(envelope.app_key)
-                self._close_app(envelope.app_key)
+                self.apps.close(envelope.app_key)
             case Published() if envelope.publication.app_key in self.registry.apps:
                 self._deliver(envelope.publication)
             case PublishedEvents() if envelope.app_key in self.registry.apps:

@@ -27,9 +27,9 @@ class Registry:
         """A live view; only the registry changes it."""
         self.apps: Mapping[str, App] = self.directory.apps
 
-    async def add(self, draft: AppDraft) -> App:
-        """Register; returns once it is durable. Raises StorageError."""
-        return await self._run(lambda: self._store.add(draft), self.directory.put)
+    async def add(self, draft: AppDraft, given_id: str | None = None) -> App:
+        """Register; returns once it is durable. Raises StorageError, and Refusal when key or id are taken."""
+        return await self._run(lambda: self._store.add(draft, given_id), self.directory.put)
 
     async def change(self, app_key: str, edit: Callable[[App], App]) -> App | None:
         """Make of an app what `edit` makes of it; returns once it is durable, None when there is no such app.
@@ -73,7 +73,7 @@ class Registry:
         return fresh
 
     def _become(self, fresh: Mapping[str, App]) -> list[str]:
-        removed = [key for key in self.apps if key not in fresh]
+        removed = [key for key, app in self.apps.items() if not _is_same(app, fresh.get(key))]
         for key in removed:
             self.directory.drop(key)
         for key, app in fresh.items():
@@ -101,3 +101,8 @@ class Registry:
             return outcome
 
         return await loop.run_in_executor(self._thread, work)
+
+
+def _is_same(app: App, now: App | None) -> bool:
+    """Whether the app that is called so now is this one, and not another that was given its key behind it."""
+    return now is not None and (now.id, now.registered_ms) == (app.id, app.registered_ms)

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from typing import Final
 
 from msgspec import structs
-from sqlalchemy import Connection, Row, delete, insert, inspect, select, update
+from sqlalchemy import Connection, Row, column, delete, func, insert, inspect, select, table, union_all, update
 
+from pushery.core.appchanges import id_taken, key_taken
 from pushery.core.apps import App, AppDraft, KeyPair
 from pushery.core.ports import StorageError
 from pushery.storage.database import Database
 from pushery.storage.hookschema import queue
 from pushery.storage.keyfile import read_key, read_or_create_key
 from pushery.storage.migrations import migrate
-from pushery.storage.schema import apps, keys, meta
+from pushery.storage.schema import app_id, apps, keys, meta
 from pushery.storage.sealing import Sealer
 from pushery.storage.settings import decode_settings, encode_settings
 
@@ -34,6 +35,7 @@ FIXED: Final = ("id", "key", "secret", "request_ip", "registered_ms")
 APPS_WITH_KEYS: Final = (
     select(
         apps,
+        app_id.label("app_id"),
         keys.c.key.label("pair_key"),
         keys.c.secret.label("pair_secret"),
         keys.c.created_ms.label("pair_created_ms"),
@@ -41,6 +43,10 @@ APPS_WITH_KEYS: Final = (
     .select_from(apps.outerjoin(keys, keys.c.app_id == apps.c.id))
     .order_by(apps.c.id, keys.c.id)
 )
+
+_NUMBERS: Final = table("sqlite_sequence", column("name"), column("seq"))
+_NEWEST: Final = select(func.max(_NUMBERS.c.seq)).where(_NUMBERS.c.name == apps.name)
+"""The highest number that a row has ever had (https://www.sqlite.org/autoinc.html)."""
 
 
 def open_app_store(sqldir: str, key: bytes | None = None) -> "SqlAppStore":
@@ -91,10 +97,17 @@ class SqlAppStore:
             rows = connection.execute(APPS_WITH_KEYS).all()
         return [self._app(list(group)) for _, group in itertools.groupby(rows, key=lambda row: row.id)]
 
-    def add(self, draft: AppDraft) -> App:
-        """Register. On the disk when this returns; `StorageError` when the key is taken."""
+    def add(self, draft: AppDraft, given_id: str | None = None) -> App:
+        """Register. On the disk when this returns; `Refusal` when the key, or the id that is given, is taken."""
         with self._writing() as connection:
+            if _is_key(connection, draft.key):
+                raise key_taken(draft.key)
+            if given_id is not None and _is_id(connection, given_id):
+                raise id_taken(given_id)
+            number = _free_number(connection)
             values = {
+                "id": number,
+                "given_id": given_id,
                 "key": draft.key,
                 "secret": self._seal_secret(draft.key, draft.secret),
                 "name": draft.name,
@@ -104,9 +117,9 @@ class SqlAppStore:
                 "registered_ms": draft.registered_ms,
                 "settings": encode_settings(draft.settings, "{}"),
             }
-            identity = connection.execute(insert(apps).values(values).returning(apps.c.id)).scalar_one()
-            app = App(id=str(identity), **structs.asdict(draft))
-            self._insert_keys(connection, app)
+            connection.execute(insert(apps).values(values))
+            app = App(id=str(number) if given_id is None else given_id, **structs.asdict(draft))
+            self._insert_keys(connection, number, app)
         return app
 
     def change(self, key: str, edit: Callable[[App], App]) -> App | None:
@@ -131,8 +144,8 @@ class SqlAppStore:
                 }
                 connection.execute(update(apps).where(apps.c.key == key).values(values))
             if after.keys != before.keys:
-                connection.execute(delete(keys).where(keys.c.app_id == int(after.id)))
-                self._insert_keys(connection, after)
+                connection.execute(delete(keys).where(keys.c.app_id == rows[0].id))
+                self._insert_keys(connection, rows[0].id, after)
         return after
 
     def remove(self, key: str) -> bool:
@@ -164,7 +177,7 @@ class SqlAppStore:
         row = rows[0]
         try:
             return App(
-                id=str(row.id),
+                id=row.app_id,
                 key=row.key,
                 secret=self._sealer.unseal(row.secret, f"{row.key}:secret"),
                 name=row.name,
@@ -176,16 +189,16 @@ class SqlAppStore:
                 keys=tuple(self._pair(row) for row in rows if row.pair_key is not None),
             )
         except StorageError as error:
-            raise StorageError(f"{self._database.place}, app {row.id}: {error}") from None
+            raise StorageError(f"{self._database.place}, app {row.app_id}: {error}") from None
 
     def _pair(self, row: Row[tuple[object, ...]]) -> KeyPair:
         secret = self._sealer.unseal(row.pair_secret, f"{row.pair_key}:secret")
         return KeyPair(key=row.pair_key, secret=secret, created_ms=row.pair_created_ms)
 
-    def _insert_keys(self, connection: Connection, app: App) -> None:
+    def _insert_keys(self, connection: Connection, number: int, app: App) -> None:
         for pair in app.keys:
             values = {
-                "app_id": int(app.id),
+                "app_id": number,
                 "key": pair.key,
                 "secret": self._seal_secret(pair.key, pair.secret),
                 "created_ms": pair.created_ms,
@@ -197,6 +210,24 @@ class SqlAppStore:
 
     def _seal_password(self, app: AppDraft) -> bytes:
         return self._sealer.seal(app.auth_password, f"{app.key}:auth_password")
+
+
+def _is_key(connection: Connection, key: str) -> bool:
+    """Whether an app is called so, or has this key."""
+    found = union_all(select(apps.c.key).where(apps.c.key == key), select(keys.c.key).where(keys.c.key == key))
+    return connection.execute(found).first() is not None
+
+
+def _is_id(connection: Connection, text: str) -> bool:
+    return connection.execute(select(apps.c.id).where(app_id == text)).first() is not None
+
+
+def _free_number(connection: Connection) -> int:
+    """The number of the next row: behind all there were, and not what an app was given for its id."""
+    number = int(connection.execute(_NEWEST).scalar_one() or 0) + 1
+    while _is_id(connection, str(number)):
+        number += 1
+    return number
 
 
 def _fitting_sealer(database: Database, key: bytes | None) -> Sealer:

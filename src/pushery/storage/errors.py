@@ -49,7 +49,7 @@ def _advice(error: SQLAlchemyError | sqlite3.Error) -> str:
     if code is None:
         return f"refused the request ({type(original).__name__})"
     if code == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
-        return "already holds an app with this key"
+        return "already holds an app with this key or id"
     primary = code & 0xFF  # the rest of an extended code tells how, not what
     return ADVICE.get(code) or ADVICE.get(
         primary, f"refused the request ({getattr(original, 'sqlite_errorname', code)})"

@@ -11,11 +11,14 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
+    cast,
+    func,
     insert,
     inspect,
     select,
@@ -67,8 +70,16 @@ def add_settings_and_keys(connection: Connection) -> None:
     connection.execute(insert(keys).from_select(["app_id", "key", "secret", "created_ms"], pairs))
 
 
+def add_given_ids(connection: Connection) -> None:
+    """Version 3. Every app keeps the number that it has as its id, and none has the id of another, given or not."""
+    connection.exec_driver_sql("ALTER TABLE pushery_apps ADD COLUMN given_id TEXT")
+    apps = Table("pushery_apps", MetaData(), autoload_with=connection)
+    app_id = func.coalesce(apps.c.given_id, cast(apps.c.id, Text))
+    Index("pushery_app_ids", app_id, unique=True).create(connection)
+
+
 # The n-th entry leads from version n - 1 to n. Only ever append; an entry that was released does not change.
-MIGRATIONS: Sequence[Migration] = (create_apps, add_settings_and_keys)
+MIGRATIONS: Sequence[Migration] = (create_apps, add_settings_and_keys, add_given_ids)
 
 
 def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -4,7 +4,20 @@ Does not create anything: `migrations` does. Invariant: these tables are what th
 behind (a test compares them).
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    cast,
+    func,
+)
 
 metadata = MetaData()
 
@@ -32,8 +45,15 @@ apps = Table(
     Column("registered_ms", BigInteger, nullable=False),
     # A JSON object of the settings that are not at their default.
     Column("settings", Text, nullable=False, server_default="{}"),
+    # The id that it was given when it came from elsewhere; null: its row's number in digits is its id.
+    Column("given_id", Text),
     sqlite_autoincrement=True,
 )
+
+app_id = func.coalesce(apps.c.given_id, cast(apps.c.id, Text))
+"""What backends call an app."""
+
+Index("pushery_app_ids", app_id, unique=True)
 
 keys = Table(
     "pushery_keys",

@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from pushery.console.feed import own_app
 from pushery.core.apps import Directory
 from pushery.core.backlog import Backlog
 from pushery.core.channelnames import kind_of
@@ -270,6 +271,17 @@ def test_apps_are_counted_apart_only_when_the_setting_says_so() -> None:
     assert samples["pushery_app_connections", ("key",)] == 1
     assert samples["pushery_app_pushes_total", ("key",)] == 2
     assert samples["pushery_app_messages_out_total", ("key",)] == 5
+
+
+def test_the_pages_of_the_console_are_in_no_app_and_on_no_channel_that_is_measured() -> None:
+    scene = Scene(per_app=True)
+    scene.directory.put_own(own_app())
+    crowd = scene.hub.crowd(own_app().key)
+    crowd.sockets["1.1"] = "page"
+    crowd.channels.subscribe("private-overview", kind_of("private-overview"), "page", lambda frame: None)
+    samples = scene.samples()
+    assert [name for name, labels in samples if labels == (own_app().key,)] == []
+    assert samples["pushery_channels", ()] == samples["pushery_subscriptions", ()] == 0
 
 
 def test_the_process_is_measured_too() -> None:

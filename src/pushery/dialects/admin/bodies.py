@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from pushery.core.appchanges import MAX_NAMED, MAX_SECRET
 from pushery.core.apps import MAX_NAME
 from pushery.core.appsettings import AppSettings
 
@@ -15,16 +16,24 @@ _Text = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 _Name = Annotated[_Text, Meta(description="What people call the app; printable characters.")]
 _Account = Annotated[_Text, Meta(description="The account of the app's own admin; without a colon.")]
 _Password = Annotated[_Text, Meta(description="The password of the app's own admin.")]
+_Named = Annotated[str, Meta(min_length=1, max_length=MAX_NAMED, extra_json_schema={"pattern": "^[A-Za-z0-9_-]+$"})]
+_Visible = Annotated[str, Meta(min_length=1, max_length=MAX_SECRET, extra_json_schema={"pattern": "^[!-~]+$"})]
+_Key = Annotated[_Named, Meta(description="A key to keep, for an app that comes from another server.")]
+_Id = Annotated[_Named, Meta(description="An id to keep, for an app that comes from another server.")]
+_Secret = Annotated[_Visible, Meta(description="A secret to keep, for an app that comes from another server.")]
 _Unix = Annotated[int, Meta(description="Unix time in milliseconds.")]
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new app. The account defaults to the name, the password to a random one."""
+    """A new app. The account defaults to the name; password, key, id and secret are drawn where none is given."""
 
     name: _Name
     auth_account: _Account | UnsetType = UNSET
     auth_password: _Password | UnsetType = UNSET
     settings: dict[str, Any] | UnsetType | None = UNSET
+    app_key: _Key | UnsetType = UNSET
+    app_id: _Id | UnsetType = UNSET
+    app_secret: _Secret | UnsetType = UNSET
 
 
 class AppPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

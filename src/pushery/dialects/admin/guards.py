@@ -4,12 +4,15 @@ The API itself asks for the super admin by HTTP Basic; whoever offers the same r
 does to those who have signed in, brings a guard of his own.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol, TypeAlias
 
 from pushery.core.apps import App
 from pushery.core.basicauth import match, name_of, sent_credentials, unauthorized
 from pushery.core.exchange import Request
+
+Still: TypeAlias = Callable[[App], bool]
+"""Whether whoever asked may change an app that was theirs then, as it is now. May be called on any thread."""
 
 
 class Guard(Protocol):
@@ -20,6 +23,9 @@ class Guard(Protocol):
 
     def administrator(self, request: Request, app: App | None) -> None:
         """Whoever asks may look at this app and change it; None is an app that is not there."""
+
+    def still(self, request: Request) -> Still:
+        """For the moment of the change: what was asked for waits its turn, and others have changed the app before."""
 
     def listed(self, request: Request, apps: Sequence[App]) -> Sequence[App]:
         """Those of the apps that whoever asks may see."""
@@ -46,9 +52,17 @@ class BasicGuard:
         """The super admin administers every app."""
         self.operator(request)
 
+    def still(self, request: Request) -> Still:
+        """Every app stays the super admin's."""
+        return _always
+
     def listed(self, request: Request, apps: Sequence[App]) -> Sequence[App]:
         """All of them."""
         return apps
 
     def setter(self, request: Request, names: Collection[str]) -> None:
         """The super admin may set anything."""
+
+
+def _always(app: App) -> bool:
+    return True

@@ -4,14 +4,22 @@ Only the super admin may. What comes in is JSON of the types in `bodies`, checke
 goes out shows every setting, also those at their default.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from pushery.core.appchanges import SETTING_NAMES, SettingsError, add_key, change_settings, revoke_key, text_problem
+from pushery.core.appchanges import (
+    SETTING_NAMES,
+    SettingsError,
+    add_key,
+    change_settings,
+    given_problem,
+    revoke_key,
+    text_problem,
+)
 from pushery.core.apps import App, Directory, KeyPair
 from pushery.core.appsettings import AppSettings
 from pushery.core.basicauth import credentials
@@ -40,6 +48,7 @@ MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 100
 
 _PARTS: Final = {"name": "name", "auth_account": "account", "auth_password": "password"}
+_GIVEN: Final = {"app_key": "key", "app_id": "id", "app_secret": "secret"}
 PAGING: Final = {
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     "offset": {"type": "integer", "minimum": 0, "maximum": 10**9, "default": 0},
@@ -63,7 +72,7 @@ OPERATIONS: Final = (
         body=Registration,
         status=201,
         answer=AppView,
-        refusals=(400, 401, 413, 415, 503),
+        refusals=(400, 401, 409, 413, 415, 503),
     ),
     Operation(
         method="GET",
@@ -188,11 +197,14 @@ class Admin:
         password = self._ids.secret() if sent.auth_password is UNSET else sent.auth_password
         _check_texts({"name": sent.name, "auth_account": account, "auth_password": password})
         settings = _with_settings(AppSettings(), sent)
+        given = {name: text for name in _GIVEN if (text := getattr(sent, name)) is not UNSET}
+        for name, text in given.items():
+            _refuse_for(given_problem(_GIVEN[name], text), name)
 
         def answer(app: App) -> Reply:
             return _json(self.shown(app, whole=True), 201)
 
-        return RegisterApp(sent.name, account, password, request.peer, answer, settings)
+        return RegisterApp(sent.name, account, password, request.peer, answer, settings, **given)
 
     def show(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /api/admin/apps/{app_key}"""
@@ -210,7 +222,7 @@ class Admin:
             return replace(app, settings=_with_settings(app.settings, sent), **texts)
 
         edit(app)  # so that what is wrong is answered without a word to the registry
-        return ChangeApp(app.key, edit, self._answer)
+        return ChangeApp(app.key, self._if_still(request, edit), self._answer)
 
     def unregister(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """DELETE /api/admin/apps/{app_key}"""
@@ -228,12 +240,12 @@ class Admin:
                 return _unknown_app().reply()
             return _json(AppKey(pair.key, pair.secret, pair.created_ms), 201)
 
-        return ChangeApp(app.key, lambda app: add_key(app, pair), answer)
+        return ChangeApp(app.key, self._if_still(request, lambda app: add_key(app, pair)), answer)
 
     def revoke(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """DELETE /api/admin/apps/{app_key}/keys/{key}"""
         app = self.app_of(request, params)
-        return ChangeApp(app.key, lambda app: revoke_key(app, params["key"]), self._answer)
+        return ChangeApp(app.key, self._if_still(request, lambda app: revoke_key(app, params["key"])), self._answer)
 
     def reload(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """POST /api/admin/reload"""
@@ -253,6 +265,17 @@ class Admin:
     def openapi(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /api/admin/openapi.json"""
         return Reply(200, self._document)
+
+    def _if_still(self, request: Request, edit: Callable[[App], App]) -> Callable[[App], App]:
+        """The edit, if the app is still theirs when its turn comes: else they would be told its new password."""
+        still = self._guard.still(request)
+
+        def edit_own(app: App) -> App:
+            if not still(app):
+                raise _unknown_app()
+            return edit(app)
+
+        return edit_own
 
     def _answer(self, app: App | None) -> Reply:
         return _unknown_app().reply() if app is None else _json(self.shown(app))
@@ -304,10 +327,13 @@ def _with_settings(settings: AppSettings, patch: AppPatch | Registration) -> App
 
 def _check_texts(texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
-        problem = text_problem(_PARTS[name], text)
-        if problem:
-            message = f"{problem[0].upper()}{problem[1:]}."
-            raise Refusal(400, "malformed_parameter", message, parameter=name)
+        _refuse_for(text_problem(_PARTS[name], text), name)
+
+
+def _refuse_for(problem: str | None, parameter: str) -> None:
+    if problem:
+        message = f"{problem[0].upper()}{problem[1:]}."
+        raise Refusal(400, "malformed_parameter", message, parameter=parameter)
 
 
 def _unknown_app() -> Refusal:
