@@ -33,6 +33,11 @@ def test_a_path_is_taken_below_the_mount_as_it_was_sent(
     assert path_of(scope(path=path, raw_path=raw_path, root_path=root_path)) == expected
 
 
+def test_cookies_that_http_2_has_split_are_put_together_again() -> None:
+    told = scope(headers=[(b"cookie", b"a=1"), (b"x", b"1"), (b"cookie", b"b=2")])
+    assert request_of(told).headers[b"cookie"] == b"a=1; b=2"
+
+
 def test_a_request_is_all_that_the_scope_tells() -> None:
     told = scope(
         path="/x",

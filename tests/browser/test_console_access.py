@@ -57,6 +57,7 @@ def test_the_admin_of_an_app_sees_that_app_and_nothing_else(page: Page, server: 
         expect(page).to_have_url(f"{_console(server)}#/apps/{app.key}")
         page.goto(f"{_console(server)}#/apps/{other.key}")
         shows(page, "There is no such app")
+        assert flaws(page) == []
         page.goto(f"{_console(server)}#/apps")
         expect(page.get_by_role("table").get_by_text("test", exact=True)).to_be_visible(timeout=PATIENCE_MS)
         expect(page.get_by_text("not yours")).to_have_count(0)
@@ -79,6 +80,7 @@ def test_an_address_that_leads_nowhere_says_so(page: Page, server: ServerProcess
     with watched(page, server):
         sign_in(page, server, at="#/nothing/%E0%A4%A")
         shows(page, "There is nothing at this address")
+        assert flaws(page) == []
         page.get_by_role("link", name="Go to the start").click()
         expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible(timeout=PATIENCE_MS)
 

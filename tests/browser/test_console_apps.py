@@ -189,6 +189,16 @@ def test_an_app_is_unregistered_by_who_types_its_name(page: Page, server: Server
         go.click()
         shows(page, "No apps yet")
         assert server.request("GET", "/api/admin/apps").json["total"] == 0
+        expect(page.get_by_role("navigation", name="Recent apps").get_by_text("the kitchen")).to_have_count(0)
+
+
+def test_a_tab_that_there_is_not_leads_back_to_the_app(page: Page, server: ServerProcess, app: TestApp) -> None:
+    with watched(page, server):
+        sign_in(page, server, at=f"#/apps/{app.key}/quark")
+        shows(page, "This app has no such tab")
+        assert flaws(page) == []
+        page.get_by_role("link", name="See its overview").click()
+        expect(page.locator(".tabs [aria-current]")).to_have_text("Overview", timeout=PATIENCE_MS)
 
 
 def test_every_tab_is_walked_with_the_keyboard(page: Page, server: ServerProcess, app: TestApp) -> None:

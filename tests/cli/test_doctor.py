@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from tests.cli.test_cli import assert_fails, pushery_command, write_config
-from tests.server.test_proxies import PROXY, behind, nginx
 from tests.support.certificates import write_certificate
+from tests.support.fronts import PROXY, behind, nginx
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.process

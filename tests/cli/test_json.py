@@ -92,8 +92,8 @@ def test_the_server_and_its_configuration_are_told_in_json(tmp_path: Path) -> No
         ("version --nonsense", 2, "No such option: --nonsense", 1),
         ("nonsense", 2, "No such command", 1),
         ("check --listen nowhere --ping-idle soon", 2, "listen", 2),
-        ("push key x --url http://127.0.0.1:1", 1, "no answer from http://127.0.0.1:1", 1),
-        ("listen key tag --url http://127.0.0.1:1", 1, "cannot connect", 1),
+        ("push key x --url http://127.0.0.1:1", 1, "no answer from http://127.0.0.1:1: connection refused", 1),
+        ("listen key tag --url http://127.0.0.1:1", 1, "/ws/key/tag: connection refused, so no server runs there", 1),
     ],
 )
 def test_an_error_is_one_object_on_standard_error(

@@ -1,11 +1,14 @@
 """Apps in the console: the list with what goes on, and all that the admin API can do to them."""
 
+from threading import Thread
+
 import pytest
 
-from pushery.console.api.apps import search_apps
+from pushery.console.api.apps import matching_apps
+from pushery.console.api.slices import SLICE
 from pushery.core.apps import App, KeyPair
 from tests.console.signedin import Visitor, refusal
-from tests.support.server import ServerProcess
+from tests.support.server import Answer, ServerProcess, wait_until
 
 SHOP = App(
     id="17",
@@ -23,14 +26,24 @@ CHAT = App(
 )
 
 
-@pytest.mark.parametrize("text", ["grand", "SHOP", " shop ", "17", "scott", "a" * 32, "b" * 32])
+@pytest.mark.parametrize("text", ["grand", "shop", "17", "scott", "a" * 32, "b" * 32])
 def test_an_app_is_found_by_its_name_id_account_and_keys(text: str) -> None:
-    assert search_apps([SHOP, CHAT], text) == [SHOP]
+    assert list(matching_apps([SHOP, CHAT], text)) == [[SHOP]]
 
 
 def test_an_app_is_not_found_by_what_is_secret() -> None:
-    assert search_apps([SHOP, CHAT], "tiger") == []
-    assert search_apps([SHOP, CHAT], "") == [SHOP, CHAT]
+    assert list(matching_apps([SHOP, CHAT], "tiger")) == [[]]
+
+
+def test_many_apps_are_searched_in_slices() -> None:
+    assert [len(some) for some in matching_apps([SHOP] * (2 * SLICE + 5), "shop")] == [SLICE, SLICE, 5]
+
+
+@pytest.mark.process
+def test_a_search_does_not_mind_case_or_space_around_it(shared: ServerProcess) -> None:
+    operator, app = Visitor(shared), shared.register("Quiet Pond")
+    for text in ("quiet", "QUIET", "%20pond%20"):
+        assert [row["app_key"] for row in operator.seen(f"/apps?search={text}")["apps"]] == [app.key]
 
 
 @pytest.mark.process
@@ -85,3 +98,25 @@ def test_masked_passwords_stay_masked(tmp_path_factory: pytest.TempPathFactory) 
         app, operator = server.register(), Visitor(server)
         for shown in (operator.seen(f"/apps/{app.key}"), operator.seen("/apps")["apps"][0]):
             assert (shown["auth_password"], shown["keys"][0]["secret"]) == ("********", "********")
+
+
+@pytest.mark.process
+def test_who_has_lost_an_app_meanwhile_cannot_change_it_nor_learn_its_new_password(shared: ServerProcess) -> None:
+    app = shared.register(auth=("ousted", "one"))
+    operator, ousted = Visitor(shared), Visitor(shared, ("ousted", "one"))
+    answers: list[Answer] = []
+
+    def insist() -> None:
+        answer = ousted.ask("PATCH", f"/apps/{app.key}", {"name": "mine"})
+        while answer.status == 200:
+            answers.append(answer)
+            answer = ousted.ask("PATCH", f"/apps/{app.key}", {"name": "mine"})
+
+    insistent = [Thread(target=insist) for _ in range(6)]
+    for each in insistent:
+        each.start()
+    wait_until(lambda: len(answers) > 20, "changes are waiting for each other")
+    operator.done("PATCH", f"/apps/{app.key}", {"auth_password": "another"})
+    for each in insistent:
+        each.join()
+    assert {answer.json["auth_password"] for answer in answers} == {"one"}

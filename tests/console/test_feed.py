@@ -211,3 +211,29 @@ def test_an_app_that_is_unregistered_while_somebody_looks_disturbs_nothing(share
         shown.told("private-overview")
         shown.told("private-overview")
     wait_until(lambda: not shared.logged("console_feed_failed"), "no failure")
+
+
+def test_what_is_not_the_visitors_any_more_is_not_shown_to_them_any_longer(shared: ServerProcess) -> None:
+    auth = ("two_apps", "of one admin")
+    kept, lost = shared.register(auth=auth), shared.register(auth=auth)
+    with page(Visitor(shared, auth)) as shown:
+        for app in (kept, lost):
+            assert shown.subscribe(f"private-stream-{app.key}") == "pusher_internal:subscription_succeeded"
+        Visitor(shared).done("PATCH", f"/apps/{lost.key}", {"auth_password": "somebody else's"})
+        refused = shown.until(lambda said: said["event"] == "pusher:subscription_error")
+        assert refused["channel"] == f"private-stream-{lost.key}"
+        shared.push(TestApp(lost.key, (auth[0], "somebody else's")), "secret")
+        shared.push(kept, "hello")
+        [seen] = shown.sightings(kept, 1)
+        assert seen["data"] == "hello"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://[", "null", "http://127.0.0.1", "http://127.0.0.1:1", "ftp://{host}", "//{host}", "http://{host}/"],
+)
+def test_an_origin_that_is_not_the_consoles_own_is_refused_in_words(shared: ServerProcess, origin: str) -> None:
+    host = f"127.0.0.1:{shared.admin_port}"
+    with pytest.raises(InvalidStatus) as refused, page(Visitor(shared), origin.format(host=host)):
+        pass
+    assert refused.value.response.status_code == 403

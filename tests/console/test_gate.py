@@ -83,6 +83,13 @@ def test_a_form_of_another_page_is_not_taken(shared: ServerProcess) -> None:
         assert post(shared, "/console/sign-in", {**fields, "csrf": sent}, **headers).status == 403
 
 
+def test_a_form_on_another_port_of_the_host_is_not_taken_though_it_can_set_the_cookie(shared: ServerProcess) -> None:
+    fields = {"account": ADMIN[0], "password": ADMIN[1], "csrf": "w"}
+    for site, status in (("same-site", 403), ("cross-site", 403), ("same-origin", 303), ("none", 303)):
+        reply = post(shared, "/console/sign-in", fields, Cookie="pushery_console_form=w", Sec_Fetch_Site=site)
+        assert reply.status == status, site
+
+
 def test_a_body_that_is_no_form_is_refused_in_words(shared: ServerProcess) -> None:
     assert refusal(shared.request("POST", "/console/sign-in", b"{}", None, {"Content-Type": "text/plain"})) == (
         415,
@@ -134,3 +141,32 @@ def test_the_console_is_found_with_the_backends_and_can_be_left_out(tmp_path: Pa
     other.mkdir()
     with ServerProcess(other, console=False) as server:
         assert server.request("GET", "/console/sign-in", auth=None).status == 404
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        'prefs={"dark":true}',
+        "list[0]=1",
+        'half="open',
+        "name=ä",
+        "path=/",
+        "flag",
+        "note=two words",
+        "=nameless",
+        "pushery_console=0",
+    ],
+)
+def test_cookies_of_other_programs_on_the_host_do_not_sign_anybody_out(shared: ServerProcess, other: str) -> None:
+    cookie = Visitor(shared).cookie
+    for sent in (f"{other}; {cookie}", f"{cookie}; {other}", f"{other};{cookie} ;{other}"):
+        assert look(shared, "/console", sent).status == 200
+
+
+def test_guesses_are_told_of_in_the_log_and_whoever_waits_for_how_long(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, auth_failures_per_minute=2) as server:
+        for _ in range(2):
+            assert sign_in(server, "admin", "wrong").status == 401
+        assert 0 < int(sign_in(server, "admin", "another").headers["Retry-After"]) <= 60
+        [line] = server.logged("credentials_guessed")
+        assert (line["source"], line["limit_per_minute"]) == ("127.0.0.1", 2)

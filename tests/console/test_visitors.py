@@ -95,3 +95,36 @@ def test_sessions_are_bounded_and_the_one_idle_for_longest_goes(
     assert visitors.sign_in("admin", "secret", 2) is not None
     assert visitors.lasts(first)
     assert not visitors.lasts(second)
+
+
+def test_of_one_account_only_so_many_sessions_are_kept(visitors: Visitors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_OF_ONE", 2)
+    operator = visitors.sign_in("admin", "secret", 0)
+    first, *_, last = (visitors.sign_in("shop", "one", 0) for _ in range(4))
+    assert operator is not None
+    assert first is not None
+    assert last is not None
+    assert [visitors.lasts(each) for each in (operator, first, last)] == [True, False, True]
+
+
+def test_whoever_administers_one_of_many_apps_is_not_compared_with_all_of_them_again(
+    visitors: Visitors, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = visitors.sign_in("blog", "two", 0)
+    assert visitor is not None
+    compared: list[App] = []
+    is_admin = module._is_admin
+
+    def counted(proof: bytes, app: App) -> bool:
+        compared.append(app)
+        return is_admin(proof, app)
+
+    monkeypatch.setattr(module, "_is_admin", counted)
+    assert visitors.find(visitor.token, 1) is visitor
+    assert visitors.look(visitor.token) is visitor
+    assert compared == [BLOG, BLOG]
+    directory.put(replace(SHOP, auth_account="blog", auth_password="two"))
+    directory.drop(BLOG.key)
+    assert visitors.find(visitor.token, 2) is visitor
+    directory.drop(SHOP.key)
+    assert visitors.find(visitor.token, 3) is None

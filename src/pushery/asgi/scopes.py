@@ -27,7 +27,8 @@ def request_of(scope: Scope, body: bytes = b"") -> Request:
     """The request that a scope of type "http" or "websocket" stands for."""
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
-        headers[name] = headers[name] + b", " + value if name in headers else value  # RFC 9110 5.3
+        between = b"; " if name == b"cookie" else b", "  # RFC 9113 8.2.3, RFC 9110 5.3
+        headers[name] = headers[name] + between + value if name in headers else value
     is_socket = scope["type"] == "websocket"
     return Request(
         method="GET" if is_socket else scope["method"],

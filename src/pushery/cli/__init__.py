@@ -39,11 +39,15 @@ def _show_misuse(error: TyperException) -> None:
     """What is wrong with the arguments. They may not have been read as far as `--json`."""
     words = sys.argv[1:]
     options = words[: words.index("--")] if "--" in words else words
-    show = getattr(error, "show", None)  # with the usage of the command; only some have it
-    if show is None or "--json" in options:
-        print(*complaint([error.format_message()], as_json="--json" in options), file=sys.stderr)
-    else:
-        show()
+    message, as_json = error.format_message(), "--json" in options
+    if message.startswith("Usage:") and not as_json:
+        print(message, file=sys.stderr)  # a group of commands was called by itself: this is its help
+        return
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "pushery"
+    if not as_json:
+        message = f"{' '.join(message.split())} `{where} -h` shows what it takes."
+    print(*complaint([message], as_json=as_json), file=sys.stderr)
 
 
 def _hold_standard_descriptors() -> None:

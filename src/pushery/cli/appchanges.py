@@ -32,7 +32,7 @@ def show_app(
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Show an app: who it is, its keys, and every setting with its value."""
+    """Show an app: who it is, its keys, and all its settings."""
     with registry(config) as store:
         app = find_app(store, app_key)
     settings = app.settings if secrets else _without_secrets(app.settings)
@@ -50,7 +50,7 @@ def set_settings(
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Change settings of an app: all that are given, or none when one of them is wrong."""
+    """Change settings of an app. All that are given, or none when one of them is wrong."""
     try:
         patch = parse_assignments(assignments)
         app = _change(config, app_key, lambda app: _with_settings(app, patch))

@@ -37,7 +37,7 @@ app = typer.Typer(
 @app.command(epilog="Example: pushery start --listen :9000")
 @takes_settings
 def start(config: Path, flags: dict[str, object]) -> None:
-    """Run the server until SIGTERM or Ctrl-C; a second signal stops it at once, SIGHUP reads the configuration anew."""
+    """Run the server until SIGTERM or Ctrl-C. A second signal stops it at once, SIGHUP reads the configuration anew."""
     from pushery.app import StartError, run  # the other commands need not wait for a whole server to be imported
 
     settings, warnings = load_and_check(config, flags)
@@ -62,7 +62,8 @@ def _say_where(application: "Application", config: Path) -> None:
         f"Pushery {pushery.__version__} listens on http{secure}://{front}\n"
         f"  clients   ws{secure}://{front}/ws/APP_KEY/USER_TAG   Pusher: ws{secure}://{front}/app/APP_KEY\n"
         f"  backends  http{secure}://{back}/api/...   Pusher: http{secure}://{back}/apps/APP_ID/...\n"
-        f"  admin     '{settings.auth_account}', password in {config}\n"
+        + (f"  console   http{secure}://{back}/console\n" if settings.console else "")
+        + f"  admin     '{settings.auth_account}', password in {config}\n"
         f"  metrics   http{secure}://{back}/metrics\n"
         f"  registry  {settings.sqldir}"
     )
@@ -75,7 +76,7 @@ def _reached_at(address: "Address", port: int) -> str:
 
 @app.command(epilog="Example: pushery init --config /etc/pushery/default.json")
 def init(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
-    """Write a commented configuration file with a random admin password. An existing file is left alone."""
+    """Write a commented configuration with a random admin password. An existing file is left alone."""
     text = render_default_config(secrets.token_urlsafe(18))
     try:
         descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -92,7 +93,7 @@ def init(config: Config = DEFAULT_CONFIG, as_json: Json = False) -> None:
 @app.command(epilog="Example: pushery check --config /etc/pushery/default.json")
 @takes_settings
 def check(config: Path, flags: dict[str, object], as_json: Json = False) -> None:
-    """Say everything that is wrong with a configuration, without starting anything."""
+    """Say everything that is wrong with a configuration. Nothing is started."""
     _, warnings = load_and_check(config, flags)
     if not as_json:
         warn(warnings)
@@ -110,6 +111,6 @@ app.add_typer(hooks, name="hooks")
 app.command(epilog=f"Example: pushery push {SAMPLE_KEY} hello --channel news --event greeting")(push)
 app.command(epilog=f"Example: pushery listen {SAMPLE_KEY} --channel news")(listen)
 app.command(epilog="Example: pushery reload")(reload)
-app.command()(top)
-app.command()(doctor)
-app.command()(bench)
+app.command(epilog="Example: pushery top --once --json")(top)
+app.command(epilog="Example: pushery doctor --url https://push.example.com")(doctor)
+app.command(epilog="Example: pushery bench --clients 1000 --rate 20")(bench)

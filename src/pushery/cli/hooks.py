@@ -43,7 +43,7 @@ def list_hooks(
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Show the dead letters of an app (events that were given up), and what waits for delivery."""
+    """Show the dead letters of an app, and what waits for delivery. Dead letters are events that were given up."""
     app_key = _registered(config, app_key)
     with _outbox(config) as outbox:
         dead = outbox.dead_letters(app_key, limit) if outbox else []

@@ -37,7 +37,7 @@ def listen(
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Connect as a client, with a tag or to channels, and print each message as it comes, one a line."""
+    """Connect as a client, and print each message, one a line. The client has a tag, or is on channels."""
     if bool(channel or sign_in) == (user_tag is not None):
         fail("say what to listen to: either a tag, or channels with --channel", code=MISUSED)
     target = find_target(url, config, insecure=insecure, backend=False)

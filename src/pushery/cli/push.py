@@ -21,6 +21,7 @@ from pushery.cli.target import Answer, Auth, Insecure, Target, Unreachable, Url,
 from pushery.core.channelnames import is_channel_name, kind_of
 
 _OK: Final = 200
+_UNAUTHORIZED: Final = 401
 _SENT: Final = (Column("channel"), Column("clients", right=True))
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _JSON: Final = {"Content-Type": "application/json"}
@@ -59,7 +60,7 @@ def push(
     config: Config = DEFAULT_CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Push a message to clients of an app: to all, to those whose tag a pattern matches, or to channels."""
+    """Push a message to clients of an app. It goes to all, to those whose tag a pattern matches, or to channels."""
     if channel:
         if tag or auth:
             fail("--tag and --auth go with tags, --channel goes with channels: use one or the other", code=MISUSED)
@@ -153,6 +154,11 @@ def _ask(target: Target, path: str, body: bytes, headers: dict[str, str]) -> Ans
 
 def _refusal(answer: Answer) -> str:
     """What the server says is wrong: in JSON, or as the Pusher HTTP API does, in a line of text."""
+    if answer.status == _UNAUTHORIZED and answer.code:
+        return (
+            "the server does not take this account and password: give those of the super admin or of the app's admin "
+            "with --auth"
+        )
     if answer.headers.get("content-type", "").startswith("text/plain"):
         return answer.body.decode("utf-8", "replace").strip() or answer.reason
     return answer.reason

@@ -20,7 +20,7 @@ _LISTS: Final = ("applied", "need_restart", "problems")
 def reload(
     url: Url = "", auth: Auth = "", insecure: Insecure = False, config: Config = DEFAULT_CONFIG, as_json: Json = False
 ) -> None:
-    """Have the running server load its configuration anew, and say what has changed and what waits for a restart."""
+    """Have the running server load its configuration anew. It tells what has changed, and what waits for a restart."""
     target = find_target(url, config, insecure=insecure, backend=True)
     credentials = find_auth(auth, config)
     if not credentials:

@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 from pushery.cli.closes import closed_text
 from pushery.cli.options import fail
 from pushery.cli.output import json_line, note
-from pushery.cli.target import Target
+from pushery.cli.target import Target, why
 
 
 class Refused(Exception):
@@ -61,7 +61,7 @@ def listen_to(target: Target, path: str, greeting: str, hear: Hear, *, count: in
         close = error.rcvd
         fail(closed_text(close.code, close.reason) if close else "the connection was lost")
     except (OSError, InvalidHandshake) as error:
-        fail(f"cannot connect to {address}: {error}")
+        fail(f"cannot connect to {address}: {why(error) if isinstance(error, OSError) else error}")
 
 
 def _listen(socket: ClientConnection, hear: Hear, count: int, as_json: bool) -> None:

@@ -38,7 +38,10 @@ def find_subject(settings: Settings | None, target: Target | None, auth: str, ke
             if not (key and target and auth):
                 raise
     if target is None or not auth:
-        raise NoSubject("there is no registry here, and no password to ask the server with", "name --auth")
+        raise NoSubject(
+            "there is no registry here, and no password to ask the server with",
+            "give --auth account:password, or a --config",
+        )
     return _asked(target, auth, key)
 
 

@@ -149,6 +149,8 @@ def why(error: Exception) -> str:
         return "it took too long"
     if isinstance(error, socket.gaierror):
         return f"the name is not known ({error.strerror})"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused, so no server runs there"
     if isinstance(error, OSError):
         return (error.strerror or str(error) or type(error).__name__).lower()
     return f"what came is not HTTP ({type(error).__name__})"

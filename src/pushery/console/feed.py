@@ -9,12 +9,12 @@ while somebody looks.
 - `private-stream-KEY`, event `sightings`: `Sightings`, at most four times a second.
 
 Invariant: a session that has ended, or an app that is somebody else's, gets no subscription; sockets of sessions that
-have ended are closed within a second or two.
+have ended are closed, and subscriptions to what has become somebody else's taken back, within a second or two.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import structlog
@@ -27,13 +27,15 @@ from pushery.core import codes
 from pushery.core.apps import App, Directory
 from pushery.core.appsettings import AppSettings
 from pushery.core.channelnames import ChannelKind
-from pushery.core.effects import OpenSocket, Outcome, Route
+from pushery.core.effects import OpenSocket, Outcome, Route, Send, Unsubscribe
 from pushery.core.exchange import Request
 from pushery.core.ports import Clock, IdSource
 from pushery.core.publications import ChannelEvent
+from pushery.dialects.pusher import messages
 from pushery.dialects.pusher.proofs import Unproved
 from pushery.dialects.pusher.session import PusherSession
 from pushery.node import Node
+from pushery.node.peers import ChannelPlace, Peer
 
 log = structlog.get_logger("pushery.console")
 
@@ -45,6 +47,7 @@ _EVERY_S: Final = 0.25
 _PER_SECOND: Final = 4
 _ACTIVITY_TIMEOUT_S: Final = 120
 _MESSAGE_LIMIT: Final = 4096
+_FORBIDDEN: Final = 403
 _CONSOLE: Final = "#console"
 """What the server's own app is called. No registered one can be: their keys have no such character."""
 
@@ -79,7 +82,7 @@ class FeedSession(PusherSession):
 
     def _is_granted(self, name: str, kind: ChannelKind) -> bool:
         if not self._may_see(name):
-            raise Unproved(f"There is nothing to see on {name}, or not for this account", 403)
+            raise Unproved(_nothing_on(name), _FORBIDDEN)
         return True
 
 
@@ -101,8 +104,8 @@ class Feed:
         self._streams: dict[str, Stream] = {}
         """Of the apps that somebody looks at, by key."""
         self._of_apps: dict[str, AppReadings] = {}
-        self._sockets: dict[str, str] = {}
-        """Socket ids of open pages, each with its visitor's token."""
+        self._sockets: dict[str, Visitor] = {}
+        """Socket ids of open pages, each with who has opened it."""
 
     def routes(self) -> list[Route]:
         """The one route of the feed."""
@@ -111,7 +114,7 @@ class Feed:
     def connect(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /console/feed"""
         visitor, socket_id = self._gate.from_own_page(request), self._ids.socket_id()
-        self._sockets[socket_id] = visitor.token
+        self._sockets[socket_id] = visitor
 
         def may_see(channel: str) -> bool:
             return self._may_see(visitor, channel)
@@ -123,9 +126,11 @@ class Feed:
             return False
         if channel == OVERVIEW:
             return self._visitors.is_operator(visitor)
-        key = channel.removeprefix(STREAM).removeprefix(OF_APP)
-        app = self._directory.apps.get(key)
-        return app is not None and channel in (STREAM + key, OF_APP + key) and self._visitors.administers(visitor, app)
+        for start in (STREAM, OF_APP):
+            if channel.startswith(start):
+                app = self._directory.apps.get(channel.removeprefix(start))
+                return app is not None and self._visitors.administers(visitor, app)
+        return False
 
     async def run(self) -> None:
         """Tell them, for ever."""
@@ -135,21 +140,24 @@ class Feed:
             now = self._clock.monotonic()
             turn, due, late_s = turn + 1, max(due, now - _EVERY_S) + _EVERY_S, max(now - due, 0.0)
             try:
-                self._tell_streams()
+                await self._tell_streams()
                 if turn % _PER_SECOND == 0:
                     self._tell_readings(now - second, late_s)
-                    self._close_ended()
+                    self._look_after_sockets()
                     second = now
             except Exception:
                 log.exception("console_feed_failed")
 
-    def _tell_streams(self) -> None:
+    async def _tell_streams(self) -> None:
+        """Tell of every app that somebody looks at, with the loop's other work between two of them."""
         crowd, hub = self._node.hub.look(_CONSOLE), self._node.hub
         wanted = {channel.name.removeprefix(STREAM) for channel in crowd.channels.occupied(STREAM)}
         for key in self._streams.keys() - wanted:
             hub.unwatch(key)
             del self._streams[key]
-        for key in wanted & self._directory.apps.keys():
+        for key in wanted:
+            if key not in self._directory.apps:
+                continue
             stream = self._streams.get(key)
             if stream is None or key not in hub.watched:
                 stream = self._streams[key] = Stream(self._clock.wall_ms)
@@ -157,6 +165,7 @@ class Feed:
             sightings = stream.take()
             if sightings is not None:
                 self._say(STREAM + key, "sightings", sightings)
+                await asyncio.sleep(0)
 
     def _tell_readings(self, seconds: float, late_s: float) -> None:
         at_ms, hub = self._clock.wall_ms(), self._node.hub
@@ -174,15 +183,30 @@ class Feed:
             else:
                 self._say(OF_APP + key, "reading", of_app.take(watched, at_ms, seconds))
 
-    def _close_ended(self) -> None:
-        """Close the sockets of those who have signed out meanwhile, or may not see anything any more."""
-        sockets = self._node.hub.look(_CONSOLE).sockets
-        for socket_id, token in list(self._sockets.items()):
+    def _look_after_sockets(self) -> None:
+        """Close those of who has signed out meanwhile, or may see nothing any more; take back what else they lost."""
+        sockets = cast("Mapping[str, Peer]", self._node.hub.look(_CONSOLE).sockets)
+        for socket_id, visitor in list(self._sockets.items()):
             peer = sockets.get(socket_id)
             if peer is None:
                 del self._sockets[socket_id]
-            elif self._visitors.look(token) is None:
-                peer.close(codes.UNAUTHORIZED)  # type: ignore[attr-defined]  # the node's peers
+            elif self._visitors.look(visitor.token) is None:
+                peer.close(codes.UNAUTHORIZED)
+            else:
+                self._take_back(peer, visitor)
+
+    def _take_back(self, peer: Peer, visitor: Visitor) -> None:
+        """End the subscriptions that would not be granted any more, and say so."""
+        place = peer.place
+        channels = list(place.channels) if isinstance(place, ChannelPlace) else []
+        for name in channels:
+            if not self._may_see(visitor, name):
+                error = messages.subscription_error(name, "AuthError", _nothing_on(name), _FORBIDDEN)
+                self._node.apply(peer, (Unsubscribe(name), *map(Send, error)))
 
     def _say(self, channel: str, event: str, value: object) -> None:
         self._node.say(self._app, ChannelEvent(event, msgspec.json.encode(value).decode(), (channel,), cached=False))
+
+
+def _nothing_on(channel: str) -> str:
+    return f"There is nothing to see on {channel}, or not for this account"

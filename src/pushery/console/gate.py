@@ -9,9 +9,10 @@ session, and nothing is changed without that word.
 import hmac
 import math
 from collections.abc import Collection, Mapping, Sequence
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
+
+import structlog
 
 from pushery.console.pages import Pages
 from pushery.console.visitors import Visitor, Visitors
@@ -23,6 +24,9 @@ from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.guesses import Guesses
 from pushery.core.ports import Clock, IdSource
 from pushery.core.sources import source_of
+from pushery.dialects.admin.guards import Still
+
+log = structlog.get_logger("pushery.console")
 
 COOKIE: Final = "pushery_console"
 FORM_COOKIE: Final = "pushery_console_form"
@@ -70,18 +74,18 @@ class Gate:
     def sign_in(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """POST /console/sign-in"""
         sent = _form_fields(request)
-        word = _cookie(request, FORM_COOKIE)
-        if not word or not hmac.compare_digest(word.encode(), sent.get("csrf", "").encode()):
+        if not _is_from_own_form(request, sent.get("csrf", "")):
             return self._form(request, 403, "stale_form", "This form was open for too long. Try again.")
         account, password, now = sent.get("account", ""), sent.get("password", ""), self._clock.monotonic()
         source, name = source_of(request.peer), name_of(credentials(account, password))
         wait_s = math.ceil(self._guesses.wait(source, name, now))
         if wait_s:
             message = f"Too many wrong passwords came from your address. Try again in {wait_s} s."
-            return self._form(request, 429, "too_many_failures", message)
+            return self._form(request, 429, "too_many_failures", message, ("Retry-After", str(wait_s)))
         visitor = self._visitors.sign_in(account, password, now)
         if visitor is None:
-            self._guesses.wrong(source, now)
+            if self._guesses.wrong(source, now):
+                log.warning("credentials_guessed", source=source, limit_per_minute=self._guesses.limit)
             return self._form(request, 401, "unauthorized", "This account and password do not fit.")
         self._guesses.right(source, name)
         return _go("/console", _set_cookie(COOKIE, visitor.token, request))
@@ -114,6 +118,11 @@ class Gate:
         if app is not None and not self._visitors.administers(visitor, app):
             raise Refusal(404, "unknown_app", "There is no app with this key: register one, or check the key.")
 
+    def still(self, request: Request) -> Still:
+        """What they have signed in with still opens the app."""
+        visitor = self.visitor(request)
+        return lambda app: self._visitors.administers(visitor, app)
+
     def listed(self, request: Request, apps: Sequence[App]) -> Sequence[App]:
         """Those that the visitor administers."""
         return list(self._visitors.apps_of(self.visitor(request)).values())
@@ -128,21 +137,25 @@ class Gate:
     def from_own_page(self, request: Request) -> Visitor:
         """Who opens a socket. Scripts cannot send headers with that, so it is where the page is from that counts."""
         visitor = self.visitor(request)
-        origin = urlsplit(request.header(b"origin").decode("latin-1"))
-        if origin.netloc.lower() != request.header(b"host").decode("latin-1").lower():
+        host = request.header(b"host").lower()
+        # Either scheme: a proxy may speak TLS in front of this server without saying so.
+        if request.header(b"origin").lower() not in (b"http://" + host, b"https://" + host):
             raise Refusal(403, "foreign_origin", "The console's feed is for the console's own pages.")
         return visitor
 
     def _find(self, request: Request) -> Visitor | None:
-        return self._visitors.find(_cookie(request, COOKIE), self._clock.monotonic())
+        now = self._clock.monotonic()
+        found = (self._visitors.find(token, now) for token in _cookies(request, COOKIE))
+        return next((visitor for visitor in found if visitor is not None), None)
 
-    def _form(self, request: Request, status: int = 200, code: str = "", message: str = "") -> Reply:
+    def _form(
+        self, request: Request, status: int = 200, code: str = "", message: str = "", *headers: tuple[str, str]
+    ) -> Reply:
         """The form, with a new word of its own."""
         word = self._ids.secret()
         page = self._pages.page("sign-in.html", status, code, csrf=word, message=message)
-        return Reply(
-            status, page.body, (*page.headers, _set_cookie(FORM_COOKIE, word, request)), page.content_type, code
-        )
+        headers = (*page.headers, *headers, _set_cookie(FORM_COOKIE, word, request))
+        return Reply(status, page.body, headers, page.content_type, code)
 
 
 def _require_word(request: Request, visitor: Visitor) -> None:
@@ -160,12 +173,25 @@ def _form_fields(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _cookie(request: Request, name: str) -> str:
-    try:
-        found = SimpleCookie(request.header(b"cookie").decode("latin-1")).get(name)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+def _is_from_own_form(request: Request, word: str) -> bool:
+    """Whether the form is ours: it knows the word of its cookie.
+
+    A page on another port of this host can set that cookie itself. Browsers tell where a form is from (Fetch Metadata),
+    but not over a connection that is not to be trusted.
+    """
+    if request.header(b"sec-fetch-site") not in (b"", b"same-origin", b"none"):
+        return False
+    return any(hmac.compare_digest(each.encode(), word.encode()) for each in _cookies(request, FORM_COOKIE) if each)
+
+
+def _cookies(request: Request, name: str) -> list[str]:
+    """The values of all cookies of this name.
+
+    Browsers keep cookies by host, whatever the port: those of other programs there come along, and may look like
+    anything. So only what is between semicolons counts (RFC 6265 4.2.1), where `http.cookies` gives up on all of them.
+    """
+    pairs = (pair.partition("=") for pair in request.header(b"cookie").decode("latin-1").split(";"))
+    return [value.strip() for found, _, value in pairs if found.strip() == name]
 
 
 def _set_cookie(name: str, value: str, request: Request) -> tuple[str, str]:

@@ -19,6 +19,9 @@ IDLE_S: Final = 12 * 3600.0
 MAX_SESSIONS: Final = 10_000
 """Sessions kept; past that the one that has been idle for longest ends."""
 
+MAX_OF_ONE: Final = 100
+"""Sessions kept of one account and password, so that an app's admin can sign nobody else out by signing in."""
+
 
 class Visitor(msgspec.Struct):
     """Somebody who is signed in. `proof` is what they proved it with, as Basic auth would send it."""
@@ -31,6 +34,8 @@ class Visitor(msgspec.Struct):
     proof: bytes
     seen: float
     """When they asked for something last, in monotonic seconds."""
+    opens: str = ""
+    """The key of an app that they have been seen to administer: looked at first, for there may be very many."""
 
 
 class Visitors:
@@ -47,9 +52,12 @@ class Visitors:
     def sign_in(self, account: str, password: str, now: float) -> Visitor | None:
         """A new session; None when these are neither the super admin's credentials nor those of an app's admin."""
         proof = credentials(account, password)
-        if not self._opens(proof):
-            return None
         visitor = Visitor(self._secret(), self._secret(), account, proof, now)
+        if not self._opens(visitor):
+            return None
+        own = [token for token, each in self._visitors.items() if each.proof == proof]
+        for token in own[: max(0, len(own) + 1 - MAX_OF_ONE)]:
+            del self._visitors[token]
         while len(self._visitors) >= MAX_SESSIONS:
             del self._visitors[next(iter(self._visitors))]
         self._visitors[visitor.token] = visitor
@@ -62,7 +70,7 @@ class Visitors:
     def find(self, token: str, now: float) -> Visitor | None:
         """Who has this token, if their session still lasts."""
         visitor = self._visitors.pop(token, None)
-        if visitor is None or now - visitor.seen > IDLE_S or not self._opens(visitor.proof):
+        if visitor is None or now - visitor.seen > IDLE_S or not self._opens(visitor):
             return None
         visitor.seen = now
         self._visitors[token] = visitor
@@ -71,7 +79,7 @@ class Visitors:
     def look(self, token: str) -> Visitor | None:
         """Who has this token, if that still opens anything; looking is no request of theirs."""
         visitor = self._visitors.get(token)
-        return visitor if visitor is not None and self._opens(visitor.proof) else None
+        return visitor if visitor is not None and self._opens(visitor) else None
 
     def lasts(self, visitor: Visitor) -> bool:
         """Whether their session has not ended."""
@@ -91,12 +99,16 @@ class Visitors:
             return self._directory.apps
         return {key: app for key, app in self._directory.apps.items() if _is_admin(visitor.proof, app)}
 
-    def _opens(self, proof: bytes) -> bool:
-        """Whether there is anything to see for whoever proves this."""
-        if match(proof, self.super_admin):
+    def _opens(self, visitor: Visitor) -> bool:
+        """Whether there is anything to see for them."""
+        apps = self._directory.apps
+        known = apps.get(visitor.opens)
+        if self.is_operator(visitor) or (known is not None and _is_admin(visitor.proof, known)):
             return True
         # Every one is compared, so that the time this takes tells nothing of the account.
-        return sum(_is_admin(proof, app) for app in self._directory.apps.values()) > 0
+        found = [key for key, app in apps.items() if _is_admin(visitor.proof, app)]
+        visitor.opens = found[0] if found else ""
+        return bool(found)
 
 
 def _is_admin(proof: bytes, app: App) -> bool:

@@ -64,7 +64,7 @@ class StatsCollector(Collector):
 
     def _present(self) -> Iterable[Metric]:
         """How many of everything there are now."""
-        crowds = list(self._hub.crowds.values())
+        crowds = list(self._crowds().values())
         yield _gauge("apps", "Apps that are registered.", len(self._directory.apps))
         yield _gauge("connections", "Client sockets open now.", self._stats.connections)
         text = "Network connections open now, of clients and backends."
@@ -126,11 +126,16 @@ class StatsCollector(Collector):
             text = "When the TLS certificate in use expires, in unix time."
             yield _gauge("tls_certificate_expiry_timestamp_seconds", text, self.certificate_expires_s)
 
+    def _crowds(self) -> dict[str, Crowd]:
+        """By app key. What goes on in an app of the server's own is no business of its clients'."""
+        registered, known = self._directory.apps, self._directory.all
+        return {key: crowd for key, crowd in self._hub.crowds.items() if key in registered or key not in known}
+
     def _of_apps(self) -> Iterable[Metric]:
         connections = GaugeMetricFamily("pushery_app_connections", "Client sockets open now.", labels=["app_key"])
         pushes = CounterMetricFamily("pushery_app_pushes", "Pushes published.", labels=["app_key"])
         messages = CounterMetricFamily("pushery_app_messages_out", "Messages handed to sockets.", labels=["app_key"])
-        for key, crowd in self._hub.crowds.items():
+        for key, crowd in self._crowds().items():
             connections.add_metric([key], len(crowd))
             pushes.add_metric([key], crowd.pushes)
             messages.add_metric([key], crowd.messages_out)

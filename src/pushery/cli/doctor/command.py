@@ -29,7 +29,7 @@ def doctor(
     insecure: Insecure = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Look whether everything is in order: files, limits, kernel, TLS, proxy, round trips. Nothing is changed."""
+    """Look whether everything is in order. Files, limits, kernel, TLS, proxy and round trips; nothing is changed."""
     from rich.console import Console
 
     from pushery.cli.doctor.examine import Order, examine

@@ -35,7 +35,7 @@ def bench(
     insecure: Insecure = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Put load on your own server, and see how fast and how completely everything arrives."""
+    """Put load on your own server. It tells how fast and how completely everything arrives."""
     if dialect not in ("tags", "channels"):
         fail(f"--dialect is tags or channels, not {dialect!r}", code=MISUSED)
     target = find_target(url, config, insecure=insecure, backend=False)
@@ -52,7 +52,7 @@ def bench(
         settings = load_or_fail(config, {}) if config.exists() else None
         app = find_subject(settings, backends, credentials, app_key)
     except NoSubject as error:
-        fail(f"{error}{f' (mend it with: {error.mend})' if error.mend else ''}")
+        fail(f"{error}{f' ({error.mend})' if error.mend else ''}")
     run = secrets.token_hex(4)
     speaks: Dialect = Channels(app, run)
     if dialect == "tags":

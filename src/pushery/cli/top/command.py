@@ -20,7 +20,7 @@ def top(
     insecure: Insecure = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Watch a running server: clients, pushes, deliveries, latency, errors, CPU and memory, app by app."""
+    """Watch a running server, app by app. Clients, pushes, deliveries, latency, errors, CPU and memory."""
     from pushery.cli.top.watch import watch
 
     target = find_target(url, config, insecure=insecure, backend=True)

@@ -46,7 +46,7 @@ class Api:
         self._options = options
         self._admin = Admin(_admin_options(options), directory, ids, clock, guard=gate)
         self._parts = (
-            AppRoutes(self._admin, gate, visitors, node.hub),
+            AppRoutes(self._admin, gate, visitors, node.hub, clock),
             OnlineRoutes(self._admin, node.hub, clock),
             SocketRoutes(self._admin, node.hub, clock),
             PublishingRoutes(self._admin),

@@ -92,6 +92,8 @@ function nowhere() {
       "There is nothing at this address",
       "It may have been moved, or mistyped.",
       linkButton("Go to the start", home(), { kind: "primary" }),
+      "empty",
+      "h1",
     ),
   };
 }
@@ -109,6 +111,7 @@ function failed(error, params) {
         "It has been unregistered, or it belongs to somebody else.",
         action,
         "app",
+        "h1",
       ),
     };
   }
@@ -120,7 +123,7 @@ function failed(error, params) {
       follow();
     },
   });
-  return { title: "Trouble", element: h("div", { class: "page" }, notice(error.message, "bad", again)) };
+  return { title: "Trouble", element: h("div", { class: "page" }, h("h1", null, "Trouble"), notice(error.message, "bad", again)) };
 }
 
 /** @param {{name: string, params: any}} going */

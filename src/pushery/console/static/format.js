@@ -17,6 +17,11 @@ function missing(value) {
   return value === null || value === undefined || Number.isNaN(value);
 }
 
+/** A text, or its beginning and an ellipsis where it is longer. @param {string} text @param {number} letters */
+export function shortened(text, letters) {
+  return text.length > letters ? `${text.slice(0, letters)}…` : text;
+}
+
 /** 12345 -> "12,345". @param {number | null | undefined} value */
 export function formatNumber(value) {
   return missing(value) ? NOTHING : whole.format(/** @type {number} */ (value));

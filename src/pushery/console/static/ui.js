@@ -158,13 +158,14 @@ export function card(options, ...children) {
  * @param {Child} text
  * @param {Child} [action]
  * @param {string} [iconName]
+ * @param {string} [heading] "h1" where it is all that the page says
  */
-export function emptyState(title, text, action, iconName = "empty") {
+export function emptyState(title, text, action, iconName = "empty", heading = "h2") {
   return h(
     "div",
     { class: "empty" },
     h("div", { class: "empty-mark" }, icon(iconName)),
-    h("h2", null, title),
+    h(heading, null, title),
     h("p", null, text),
     action && h("div", { class: "actions" }, action),
   );

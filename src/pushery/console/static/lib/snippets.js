@@ -58,7 +58,7 @@ function curl(values) {
     blocks: [
       {
         title: "Push to tags",
-        note: "To everybody whose tag the pattern matches; without user_tag to everybody. Answers with the number of sockets.",
+        note: "To everyone whose tag the pattern matches; without user_tag to everyone. Answers with the number of sockets.",
         parts: parts`curl -u ${login} ${shell(`${url}/api/push/${values.appKey}`)} \\
   --data-urlencode 'content=Hello from curl' \\
   --data-urlencode 'user_tag=^A:'

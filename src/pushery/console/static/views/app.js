@@ -3,7 +3,7 @@
 
 import { rememberApp } from "../recent.js";
 import { Series } from "../series.js";
-import { badge, copyButton, h, notice, pageHeader, replace, skeleton, tabs } from "../ui.js";
+import { badge, copyButton, emptyState, h, linkButton, notice, pageHeader, replace, skeleton, tabs } from "../ui.js";
 
 /** Each tab: its name in the address, its label, and its module where that has another name. */
 const TABS = [
@@ -58,7 +58,7 @@ export default async function view(ctx) {
     /** @type {{element: HTMLElement, dispose?: () => void}} */
     const next = label
       ? await openTab(module ?? params.tab, { ...ctx, params, app, reload, series })
-      : { element: notice("This app has no such tab.", "warn") };
+      : { element: noSuchTab(key) };
     clearTimeout(waiting);
     if (mine !== visit) return next.dispose?.();
     open = next;
@@ -127,6 +127,12 @@ function drawTabs(way, key, current) {
   bar.scrollLeft = kept;
   const tab = /** @type {HTMLElement | null} */ (bar.querySelector("[aria-current]"));
   if (focused) tab?.focus();
+}
+
+/** @param {string} key */
+function noSuchTab(key) {
+  const back = linkButton("See its overview", `#/apps/${encodeURIComponent(key)}`, { kind: "primary" });
+  return emptyState("This app has no such tab", "It may have been moved, or mistyped.", back);
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   plural,
   replace,
   secret,
+  shortened,
   toast,
 } from "../ui.js";
 
@@ -60,7 +61,7 @@ export default async function view({ params, api, app, reload }) {
     if (!(await confirm({ title: "Revoke this key?", text, action: "Revoke", danger: true }))) return;
     try {
       await api.del(api.path("apps", key, "keys", pair.key));
-      toast(`Key ${pair.key.slice(0, 8)}… is revoked`);
+      toast(`Key ${shortened(pair.key, 8)} is revoked`);
     } catch (error) {
       toast(/** @type {Error} */ (error).message, "bad");
     }

@@ -16,7 +16,7 @@ export function patternField({ value, label = "Pattern", onpattern }) {
     class: "mono",
     type: "text",
     value,
-    placeholder: "^A:   (empty: everybody)",
+    placeholder: "^A:   (empty: everyone)",
     "aria-label": label,
     "aria-describedby": "pattern-result",
     autocomplete: "off",

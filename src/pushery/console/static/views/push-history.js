@@ -59,5 +59,5 @@ function item(each, again) {
 /** @param {Sent} each */
 function receivers(each) {
   if (each.mode === "event") return [h("strong", null, each.name), " on ", h("code", null, each.channels.join(", "))];
-  return each.pattern ? h("code", null, each.pattern) : "everybody";
+  return each.pattern ? h("code", null, each.pattern) : "everyone";
 }

@@ -41,7 +41,10 @@ function pushForm({ api, key, settings, query, onsent }) {
   const payload = payloadField();
   const go = button("Send", { kind: "primary", icon: "send", type: "submit" });
   const outcome = h("div", { class: "outcome" });
-  receivers.onmode((mode) => payload.setLabel(mode === "push" ? "Content" : "Data"));
+  receivers.onmode((mode) => {
+    replace(outcome);
+    payload.setLabel(mode === "push" ? "Content" : "Data");
+  });
 
   /** What the form says; null when something is missing, which is then said there. */
   function order() {
@@ -75,6 +78,7 @@ function pushForm({ api, key, settings, query, onsent }) {
     "form",
     {
       class: "form",
+      oninput: () => replace(outcome), // it speaks of what was sent, not of what is being written
       onsubmit(/** @type {Event} */ submitted) {
         submitted.preventDefault();
         send();
@@ -85,7 +89,7 @@ function pushForm({ api, key, settings, query, onsent }) {
     },
     receivers.element,
     payload.element,
-    h("div", { class: "row" }, go, h("span", { class: "hint" }, h("kbd", null, "Ctrl"), " ", h("kbd", null, "Enter"))),
+    h("div", { class: "row" }, go, h("span", { class: "hint shortcut-hint" }, h("kbd", null, "Ctrl"), " ", h("kbd", null, "Enter"))),
     outcome,
   );
   return {
@@ -118,7 +122,7 @@ function receiversField({ api, key, most, query, mode }) {
     ({ problem, matched, total }, text) => {
       pattern.setProblem(problem, text);
       const all = plural(total, "tag");
-      if (!problem) pattern.say(text ? `Matches ${formatNumber(matched)} of ${all} online` : `Everybody: ${all} online`);
+      if (!problem) pattern.say(text ? `Matches ${formatNumber(matched)} of ${all} online` : `Everyone: ${all} online`);
     },
     (error) => pattern.say(error.message),
   );

@@ -1,5 +1,6 @@
 // What an app is called, who administers it, and its end.
 
+import { forgetApp } from "../recent.js";
 import { button, card, confirm, field, h, notice, replace, toast } from "../ui.js";
 
 /** The form of the app's name, account and password. @param {any} ctx */
@@ -64,6 +65,7 @@ export function dangerZone({ params, api, app, navigate }) {
     if (!(await confirm({ title: `Unregister ${app.name}?`, text, action: "Unregister", danger: true, typed: app.name }))) return;
     try {
       await api.del(api.path("apps", params.key));
+      forgetApp(params.key);
       toast(`${app.name} is unregistered`);
       navigate("#/apps");
     } catch (error) {

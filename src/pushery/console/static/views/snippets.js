@@ -1,6 +1,6 @@
 // Programs to copy for this app (lib/snippets.js). Secrets are dots until somebody asks; a copy always has them.
 
-import { card, copyButton, field, h, notice, replace, segmented, switchField } from "../ui.js";
+import { card, copyButton, field, h, notice, replace, segmented, shortened, switchField } from "../ui.js";
 import { snippets, wholeText } from "../lib/snippets.js";
 
 const DOTS = "•".repeat(12);
@@ -44,7 +44,7 @@ export default async function view({ app, me }) {
     type: "select",
     mono: true,
     value: state.pair.key,
-    options: app.keys.map((/** @type {any} */ pair) => ({ value: pair.key, label: `${pair.key.slice(0, 12)}…` })),
+    options: app.keys.map((/** @type {any} */ pair) => ({ value: pair.key, label: shortened(pair.key, 12) })),
   });
   which.input.addEventListener("change", () => {
     state.pair = app.keys.find((/** @type {any} */ pair) => pair.key === which.value);

@@ -45,7 +45,7 @@ export default async function view({ params, api }) {
     pattern.say(
       text
         ? [h("strong", null, `${formatNumber(matched)} of ${plural(total, "tag")}`), ` in ${formatMs(took_ms)} ms`]
-        : [h("strong", null, plural(total, "tag")), " online: an empty pattern is everybody"],
+        : [h("strong", null, plural(total, "tag")), " online: an empty pattern is everyone"],
     );
     if (examples.childElementCount === 0 && tags.length > 0)
       replace(examples, h("span", { class: "hint" }, "Try"), suggestions(tags[0].tag).map(example));
