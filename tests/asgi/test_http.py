@@ -148,3 +148,12 @@ def test_an_apps_backend_is_asked_who_may_connect(tmp_path: Path) -> None:
             pass
     assert refused.value.response.status_code == 403
     assert b"not_admitted" in (refused.value.response.body or b"")
+
+
+def test_the_console_stands_on_a_site_only_when_asked_for(tmp_path: Path) -> None:
+    with serving(mounted(tmp_path)) as site:
+        assert site.request("GET", "/console/sign-in").status_code == 404
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    with serving(mounted(asked, console=True)) as site:
+        assert site.request("GET", "/console/sign-in").status_code == 200

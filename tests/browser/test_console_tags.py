@@ -96,6 +96,7 @@ def test_a_push_to_what_was_tried_reaches_them_alone(
         shows(page, "Handed to 2 sockets.")
         assert {online[tag].recv(DEADLINE_S) for tag in ("A:1", "A:10")} == {'{"table":4}'}
         page.get_by_label("Pattern", exact=True).fill("")
+        expect(page.get_by_text("Handed to")).to_have_count(0)  # that was of the push before
         page.get_by_role("button", name="Send", exact=True).click()
         shows(page, "Handed to 6 sockets.")
         assert online["B:1"].recv(DEADLINE_S) == '{"table":4}'

@@ -54,7 +54,7 @@ def _well(answer: Answer, status: int = 200) -> Any:
 def _signed_in(server: ServerProcess, auth: tuple[str, str]) -> str:
     """The cookie that the sign-in form gives."""
     form = server.request("GET", "/console/sign-in", auth=None)
-    found = re.search(r"pushery_console_form=(\w+)", form.headers["Set-Cookie"])
+    found = re.search(r"(?:__Host-)?pushery_console_form=(\w+)", form.headers["Set-Cookie"])
     assert found is not None
     fields = {"account": auth[0], "password": auth[1], "csrf": found[1]}
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": found[0]}

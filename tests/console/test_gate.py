@@ -100,6 +100,14 @@ def test_a_body_that_is_no_form_is_refused_in_words(shared: ServerProcess) -> No
         assert answer.status in (400, 403)
 
 
+def test_a_form_that_nobody_fills_in_is_not_even_read(shared: ServerProcess) -> None:
+    longest = urlencode({"account": "\N{SNOWMAN}" * 200, "password": "\N{SNOWMAN}" * 200}).encode()
+    assert shared.request("POST", "/console/sign-in", longest, None, {"Content-Type": FORM}).status == 403
+    huge = b"account=" + b"%41" * 10_000
+    answer = shared.request("POST", "/console/sign-in", huge, None, {"Content-Type": FORM})
+    assert refusal(answer) == (413, "body_too_large")
+
+
 def test_signing_out_needs_the_sessions_word_and_ends_it(shared: ServerProcess) -> None:
     visitor = Visitor(shared)
     assert post(shared, "/console/sign-out", {}, Cookie=visitor.cookie).status == 403
@@ -170,3 +178,19 @@ def test_guesses_are_told_of_in_the_log_and_whoever_waits_for_how_long(tmp_path:
         assert 0 < int(sign_in(server, "admin", "another").headers["Retry-After"]) <= 60
         [line] = server.logged("credentials_guessed")
         assert (line["source"], line["limit_per_minute"]) == ("127.0.0.1", 2)
+
+
+def test_by_tls_the_cookie_is_one_that_nobody_else_on_the_host_can_set(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, trusted_proxies=["127.0.0.1"]) as server:
+        by_tls = {"X-Forwarded-Proto": "https"}
+        form = server.request("GET", "/console/sign-in", auth=None, headers=by_tls)
+        found = re.match(r"(__Host-pushery_console_form=(\w+)); Path=/; Secure; ", form.headers["Set-Cookie"])
+        assert found is not None
+        fields = {"account": ADMIN[0], "password": ADMIN[1], "csrf": found[2]}
+        reply = post(server, "/console/sign-in", fields, Cookie=found[1], **by_tls)
+        cookie, attributes = reply.headers["Set-Cookie"].split(";", 1)
+        assert cookie.startswith("__Host-pushery_console=")
+        assert attributes == " Path=/; Secure; HttpOnly; SameSite=Strict"
+        for sent, status in ((cookie, 200), (cookie.removeprefix("__Host-"), 401)):
+            headers = {"Cookie": sent, **by_tls}
+            assert server.request("GET", "/console/api/me", auth=None, headers=headers).status == status

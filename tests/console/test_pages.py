@@ -39,8 +39,11 @@ def test_there_is_nothing_outside_of_the_directory(pages: Pages, path: str) -> N
 
 
 def test_what_is_filled_into_a_page_is_text(pages: Pages) -> None:
-    body = pages.page("sign-in.html", csrf='"><script>', message="a < b").body.decode()
+    body = pages.page(
+        "sign-in.html", csrf='"><script>', message="a < b", account='" onfocus=alert(1) x="'
+    ).body.decode()
     assert "<script>" not in body
+    assert '" onfocus' not in body
     assert "a &lt; b" in body
     assert "{{" not in body
 

@@ -15,7 +15,8 @@ def test_a_port_that_is_taken_is_told_and_nothing_else_happens(tmp_path: Path) -
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port = other.getsockname()[1]
         assert refused_start(tmp_path, listen=f"127.0.0.1:{port}") == (
-            f"cannot listen on 127.0.0.1:{port}: Address already in use"
+            f"cannot listen on 127.0.0.1:{port}: Address already in use. Something listens there already: stop that, "
+            "or choose another address with --listen"
         )
     assert database_files(tmp_path) == {}
 

@@ -28,7 +28,7 @@ def sign_in(front: Front, host: str) -> str:
     """The session's cookie as it is set, with its attributes."""
     form, _ = front.ask("GET", "/console/sign-in", headers={"Host": host})
     assert form.status == 200, form
-    found = re.search(r"pushery_console_form=(\w+)", form.headers["Set-Cookie"])
+    found = re.search(r"(?:__Host-)?pushery_console_form=(\w+)", form.headers["Set-Cookie"])
     assert found is not None
     fields = urlencode({"account": ADMIN[0], "password": ADMIN[1], "csrf": found[1]}).encode()
     headers = {"Host": host, "Content-Type": "application/x-www-form-urlencoded", "Cookie": found[0]}
@@ -43,7 +43,7 @@ def test_the_console_works_by_its_own_name(proxy: Proxy, tmp_path: Path) -> None
     with behind(tmp_path) as server, proxy(tmp_path, server, ADMIT) as front:
         host = f"{CONSOLE}:{front.port}"
         cookie = sign_in(front, host)
-        assert {"Path=/console", "HttpOnly", "SameSite=Strict", "Secure"} <= set(cookie.split("; "))
+        assert {"Path=/", "HttpOnly", "SameSite=Strict", "Secure"} <= set(cookie.split("; "))
         session = {"Cookie": cookie.partition(";")[0]}
         script, _ = front.ask("GET", "/console/static/app.js", headers={"Host": host, **session})
         assert (script.status, script.headers.get_content_type()) == (200, "text/javascript")

@@ -123,4 +123,4 @@ def walk(page: Page, steps: int) -> None:
     """Go through the page with the Tab key; whatever gets the focus has to show it."""
     for _ in range(steps):
         page.keyboard.press("Tab")
-        assert page.evaluate(FOCUS_IS_SEEN) == ""
+        assert page.evaluate(FOCUS_IS_SEEN) == "", page.evaluate("document.activeElement.outerHTML.slice(0, 200)")

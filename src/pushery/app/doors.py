@@ -4,10 +4,12 @@ Where two servers may stand side by side, the old one and the new one, they hear
 nothing and closes no client's socket. Invariant: when nobody else can be there, there is no bus and no file of it.
 """
 
+import errno
 import os
 import secrets
 import socket
 from collections.abc import MutableMapping
+from typing import Final
 
 import structlog
 
@@ -20,6 +22,11 @@ from pushery.bus.memory import MemoryBus
 from pushery.config import Address, Settings
 
 log = structlog.get_logger("pushery.app")
+
+_ADVICE: Final = {
+    errno.EADDRINUSE: ". Something listens there already: stop that, or choose another address with --listen",
+    errno.EACCES: ". Ports below 1024 are for root: choose another with --listen, or let systemd bind it",
+}
 
 
 class DoorsError(Exception):
@@ -109,4 +116,5 @@ def _socket_for(address: Address, handed: list[socket.socket]) -> list[socket.so
 
 def cannot_listen(address: Address, error: OSError) -> DoorsError:
     """What the operator is told."""
-    return DoorsError(f"cannot listen on {address}: {error.strerror or error}")
+    advice = _ADVICE.get(error.errno or 0, "")
+    return DoorsError(f"cannot listen on {address}: {error.strerror or error}{advice}")

@@ -32,10 +32,13 @@ class PusheryApp:
     """Mount it in Starlette or FastAPI, put it beside Django, or serve it alone.
 
     Settings as for `Server`, of which `server` is one: publish with `server.push` and `server.trigger`. Raises
-    ConfigError. It starts with the first request, unless `lifespan` or `startup` has started it before.
+    ConfigError. It starts with the first request, unless `lifespan` or `startup` has started it before. There is no
+    console unless `console=True` asks for it: here it would stand on the site itself.
     """
 
     def __init__(self, settings: Settings | None = None, **keywords: Any) -> None:
+        if settings is None:
+            keywords.setdefault("console", False)
         self.server = Server(settings, host=_MOUNTED, **keywords)
         self._starting = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -46,7 +46,8 @@ def _show_misuse(error: TyperException) -> None:
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "pushery"
     if not as_json:
-        message = f"{' '.join(message.split())} `{where} -h` shows what it takes."
+        line = " ".join(message.split())
+        message = f"{line}{'' if line.endswith(('.', '?')) else '.'} `{where} -h` shows what it takes."
     print(*complaint([message], as_json=as_json), file=sys.stderr)
 
 

@@ -30,9 +30,13 @@ log = structlog.get_logger("pushery.console")
 
 COOKIE: Final = "pushery_console"
 FORM_COOKIE: Final = "pushery_console_form"
+_HOST: Final = "__Host-"
+"""What the name of a cookie begins with that came by TLS from this very host, whatever else runs on it or beside it."""
 
 _FORM: Final = b"application/x-www-form-urlencoded"
 _MAX_FORM_FIELDS: Final = 10
+_MAX_FORM: Final = 16 * 1024
+"""Bytes of a form. Anybody may send one, and reading one of a million bytes takes 90 ms."""
 
 
 class Gate:
@@ -86,7 +90,7 @@ class Gate:
         if visitor is None:
             if self._guesses.wrong(source, now):
                 log.warning("credentials_guessed", source=source, limit_per_minute=self._guesses.limit)
-            return self._form(request, 401, "unauthorized", "This account and password do not fit.")
+            return self._form(request, 401, "unauthorized", "This account and password do not fit.", account=account)
         self._guesses.right(source, name)
         return _go("/console", _set_cookie(COOKIE, visitor.token, request))
 
@@ -149,11 +153,17 @@ class Gate:
         return next((visitor for visitor in found if visitor is not None), None)
 
     def _form(
-        self, request: Request, status: int = 200, code: str = "", message: str = "", *headers: tuple[str, str]
+        self,
+        request: Request,
+        status: int = 200,
+        code: str = "",
+        message: str = "",
+        *headers: tuple[str, str],
+        account: str = "",
     ) -> Reply:
-        """The form, with a new word of its own."""
+        """The form, with a new word of its own; `account` is filled in already."""
         word = self._ids.secret()
-        page = self._pages.page("sign-in.html", status, code, csrf=word, message=message)
+        page = self._pages.page("sign-in.html", status, code, csrf=word, message=message, account=account)
         headers = (*page.headers, *headers, _set_cookie(FORM_COOKIE, word, request))
         return Reply(status, page.body, headers, page.content_type, code)
 
@@ -166,6 +176,8 @@ def _require_word(request: Request, visitor: Visitor) -> None:
 def _form_fields(request: Request) -> dict[str, str]:
     if request.header(b"content-type").partition(b";")[0].strip().lower() != _FORM:
         raise Refusal(415, "unsupported_media_type", "Send the form as application/x-www-form-urlencoded.")
+    if len(request.body) > _MAX_FORM:
+        raise Refusal(413, "body_too_large", f"A request body may have {_MAX_FORM} bytes.")
     try:
         fields = parse_qs(request.body.decode(), keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS)
     except ValueError:
@@ -190,14 +202,17 @@ def _cookies(request: Request, name: str) -> list[str]:
     Browsers keep cookies by host, whatever the port: those of other programs there come along, and may look like
     anything. So only what is between semicolons counts (RFC 6265 4.2.1), where `http.cookies` gives up on all of them.
     """
+    name = _HOST + name if request.secure else name
     pairs = (pair.partition("=") for pair in request.header(b"cookie").decode("latin-1").split(";"))
     return [value.strip() for found, _, value in pairs if found.strip() == name]
 
 
 def _set_cookie(name: str, value: str, request: Request) -> tuple[str, str]:
+    """By TLS, one that no other program of this host or its domain can set (RFC 6265bis 4.1.3.2)."""
     ends = "; Max-Age=0" if not value else ""
-    secure = "; Secure" if request.secure else ""
-    return ("Set-Cookie", f"{name}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}{ends}")
+    if request.secure:
+        return ("Set-Cookie", f"{_HOST}{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict{ends}")
+    return ("Set-Cookie", f"{name}={value}; Path=/console; HttpOnly; SameSite=Strict{ends}")
 
 
 def _go(where: str, *headers: tuple[str, str]) -> Reply:
