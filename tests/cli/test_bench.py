@@ -67,6 +67,7 @@ def test_ctrl_c_reports_what_there_is(running: ServerProcess) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     before = running.metric("pushery_pushes_total")
     wait_until(lambda: running.metric("pushery_pushes_total") > before, "a push")

@@ -37,6 +37,7 @@ class Terminal:
             stderr=self.theirs,
             start_new_session=True,
             env=clean_environment(TERM="xterm"),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
         )
         os.set_blocking(self._ours, False)
 
