@@ -43,6 +43,10 @@ def attacks(key: str) -> dict[str, Attack]:
         "chunks of one byte": Attack(b"", post + chunked(b"\n" * (_MIB // 6), 1)),
         "chunks of two empty lines": Attack(b"", post + chunked(b"\r\n" * (_MIB // 4), 4)),
         "pipelined requests": Attack(b"", get * 1000),
+        "many who ask for metrics": Attack(b"", request("GET", "/metrics") * 16),
+        "many who send wrong passwords": Attack(
+            b"", request("GET", "/api/admin/apps", headers={"Authorization": "Basic eDp5"}) * 16
+        ),
         "pipelined requests whose replies are not read": Attack(b"", get * 1000, reads=False),
         "a head without end": Attack(b"GET / HTTP/1.1\r\nHost: h\r\n", b"X-Long: " + b"x" * 4000 + b"\r\n"),
         "malformed requests": Attack(b"", b"GET / HTTP/1.1\r\nHost : h\r\n\r\n"),

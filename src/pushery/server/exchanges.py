@@ -33,6 +33,14 @@ _SHARE: Final = 16 * 1024
 _LONGEST_TURN_S: Final = 0.001
 """How long one connection's requests are answered before other connections get their turn."""
 
+_ALL_TURNS_S: Final = 0.004
+"""How long those of all connections whose requests queue are, in one turn of the loop: the more queue, the less has
+each, but never less than one request."""
+
+_LEAST_SHARE: Final = 1024
+_FULL_SHARES: Final = 4
+"""How many connections may queue until each reads less at a time."""
+
 _LARGE: Final = 16 * 1024
 """Bytes from which a reply is written at once instead of gathered: what a client does not read must not pile up."""
 
@@ -134,7 +142,8 @@ class HttpExchanges(asyncio.Protocol, Connection):
         if self._lingering:
             return
         parser = self._parser
-        requests = parser.feed(data, _SHARE)
+        share = _SHARE * _FULL_SHARES // (_FULL_SHARES + self._shared.queueing)
+        requests = parser.feed(data, max(_LEAST_SHARE, share))
         if requests or parser.phase != self._phase:
             self._enter(parser.phase)
         if requests:
@@ -207,7 +216,8 @@ class HttpExchanges(asyncio.Protocol, Connection):
         if queue and not self._paused:
             self._begin(queue.pop())
             if queue:
-                self._serve_more(time.monotonic() + _LONGEST_TURN_S)
+                share_s = _ALL_TURNS_S / (1 + self._shared.queueing)
+                self._serve_more(time.monotonic() + min(share_s, _LONGEST_TURN_S))
         if not self._lingering and not self._handed_over and not self._transport.is_closing():
             self._after_serving()
 
@@ -220,7 +230,13 @@ class HttpExchanges(asyncio.Protocol, Connection):
             self._begin(self._queue.pop())
         if self._queue and not self._busy:
             self._busy = True
-            self._shared.loop.call_soon(self._serve)
+            self._shared.queueing += 1
+            self._shared.loop.call_soon(self._serve_on)
+
+    def _serve_on(self) -> None:
+        """Its turn has come again."""
+        self._shared.queueing -= 1
+        self._serve()
 
     def _after_serving(self) -> None:
         transport, parser = self._transport, self._parser

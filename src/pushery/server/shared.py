@@ -124,6 +124,8 @@ class Shared:
     """While it drains its sockets: whoever was connected before, and asks for a socket now, still gets one."""
     goodbye: Close = codes.RESTART
     """How sockets are closed then."""
+    queueing: int = 0
+    """HTTP connections with requests that wait for their turn of the loop."""
     exchanges: set[object] = field(default_factory=set)
     """HTTP connections whose request is still being worked on."""
     sessions: "dict[SessionName, HttpPeer]" = field(default_factory=dict)

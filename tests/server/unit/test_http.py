@@ -63,6 +63,26 @@ async def test_more_requests_than_one_turn_answers_are_all_answered_in_order() -
 
 
 @in_loop
+async def test_the_more_connections_queue_the_sooner_a_newcomer_is_answered() -> None:
+    """Each queueing connection has a share of one turn, and not a turn of its own: 100 of them take a few ms."""
+    scene = Scene()
+    crowd = [scene.connect() for _ in range(100)]
+    for client in crowd:
+        await client.say(APPS * 200, 0)
+    newcomer, turns_taken = scene.connect(), 0
+    await newcomer.say(NOTHING, 0)
+    before = sum(len(statuses(client.received)) for client in crowd)
+    while not newcomer.received:
+        await turns(1)
+        turns_taken += 1
+    answered_meanwhile = sum(len(statuses(client.received)) for client in crowd) - before
+    assert answered_meanwhile < 40 * len(crowd) * turns_taken
+    await until(lambda: all(len(statuses(client.received)) == 200 for client in crowd))
+    assert scene.shared.queueing == 0
+    scene.close()
+
+
+@in_loop
 async def test_pushes_of_one_connection_reach_a_client_in_their_order() -> None:
     scene = Scene(fanout_slice=3)
     clients = [scene.client(f"A:{number}") for number in range(8)]
