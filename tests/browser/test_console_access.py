@@ -71,6 +71,7 @@ def test_who_signs_in_next_is_not_shown_what_the_one_before_looked_at(
     recent = page.get_by_role("navigation", name="Recent apps")
     expect(recent.get_by_text("not yours")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{_console(server)}/sign-in")
     sign_in(page, server, app.auth)
     expect(recent.get_by_text("test")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text("not yours")).to_have_count(0)

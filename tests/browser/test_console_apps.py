@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.clients.site import Account
 from tests.support.browser import PATIENCE_MS, shows
@@ -199,6 +199,26 @@ def test_a_tab_that_there_is_not_leads_back_to_the_app(page: Page, server: Serve
         assert flaws(page) == []
         page.get_by_role("link", name="See its overview").click()
         expect(page.locator(".tabs [aria-current]")).to_have_text("Overview", timeout=PATIENCE_MS)
+
+
+def test_a_tab_that_was_left_while_it_came_takes_nothing_from_the_next(
+    page: Page, server: ServerProcess, app: TestApp
+) -> None:
+    held: list[Route] = []
+    page.route("**/views/channels.js", lambda route: held.append(route))
+    with watched(page, server):
+        sign_in(page, server, at=f"#/apps/{app.key}/keys")
+        shows(page, "Rotat")
+        page.evaluate("hash => { location.hash = hash; window.left = performance.now() }", f"#/apps/{app.key}/channels")
+        expect(page.locator(".tabs [aria-current]")).to_have_text("Channels")
+        page.evaluate("hash => { location.hash = hash }", f"#/apps/{app.key}/tags")
+        shows(page, "Pattern tester")
+        wait_until(lambda: page.evaluate("performance.now() > left + 400"), "the first to say that it is coming")
+        shows(page, "Pattern tester")
+        held[0].continue_()
+        page.wait_for_load_state("networkidle")
+        expect(page.locator(".tab-body .skeleton")).to_have_count(0)
+        shows(page, "Pattern tester")
 
 
 def test_every_tab_is_walked_with_the_keyboard(page: Page, server: ServerProcess, app: TestApp) -> None:

@@ -114,7 +114,7 @@ def test_an_event_reaches_who_is_subscribed(page: Page, server: ServerProcess) -
         reader.subscribe("news")
         sign_in(page, server, at=f"#/apps/{account.key}/channels/news")
         page.get_by_role("link", name="Send an event here").click()
-        expect(page.get_by_label("Channels")).to_have_value("news", timeout=PATIENCE_MS)
+        expect(page.get_by_role("textbox", name="Channels")).to_have_value("news", timeout=PATIENCE_MS)
         page.get_by_role("button", name="Send", exact=True).click()
         shows(page, "An event needs a name.")
         page.get_by_label("Event", exact=True).fill("headline")
@@ -122,7 +122,7 @@ def test_an_event_reaches_who_is_subscribed(page: Page, server: ServerProcess) -
         page.get_by_role("button", name="Send", exact=True).click()
         shows(page, "Handed to 1 socket.")
         assert reader.next() == ("news", "headline", {"text": "héllo"})
-        page.get_by_label("Channels").fill("nobody, is-here")
+        page.get_by_role("textbox", name="Channels").fill("nobody, is-here")
         page.get_by_role("button", name="Send", exact=True).click()
         shows(page, "nobody was there to get it")
         assert flaws(page) == []

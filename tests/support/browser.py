@@ -21,6 +21,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 20_000.0
+expect.set_options(timeout=PATIENCE_MS)  # five seconds are not much for four browsers at a time
 
 
 def shows(page: Page, text: str) -> None:

@@ -54,7 +54,7 @@ export default async function view(ctx) {
     open = null;
     drawTabs(way, key, params.tab);
     document.title = `${label ?? "Not found"} · ${app.name} · Pushery`;
-    const waiting = setTimeout(() => replace(body, skeleton()), 150); // a short wait shows nothing at all
+    const waiting = setTimeout(() => mine === visit && replace(body, skeleton()), 150); // a short wait shows nothing at all
     /** @type {{element: HTMLElement, dispose?: () => void}} */
     const next = label
       ? await openTab(module ?? params.tab, { ...ctx, params, app, reload, series })
