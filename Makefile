@@ -11,7 +11,7 @@ CONFIG ?= default.json
 .PHONY: help start test check docs reference bench soak fuzz audit sbom wheel release format lock clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^# /!q; s///p' Makefile
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
