@@ -70,6 +70,7 @@ def test_a_browser_listens_under_a_tag(page: Page, server: ServerProcess, app: T
     sign_in(page, server, at=f"#/apps/{app.key}/snippets")
     snippet = copied(page, "WebSocket", "Listen under a tag")
     page.goto(TOUR.as_uri())  # any page that may run a script of ours
+    page.on("console", lambda message: None)  # else nothing would be heard between the two below
     with page.expect_console_message(lambda message: message.text == "listening", timeout=PATIENCE_MS):
         page.add_script_tag(content=snippet, type="module")
     with page.expect_console_message(lambda message: message.text == "pushed: hello", timeout=PATIENCE_MS):
