@@ -25,9 +25,6 @@ def world() -> Iterator[World]:
     world.close()
 
 
-# Two nodes.
-
-
 @in_loop
 async def test_a_push_on_one_node_reaches_the_sockets_of_both_once(world: World) -> None:
     one, two = world.node(), world.node()

@@ -1,26 +1,10 @@
 // The channels that somebody is subscribed to, and what is known of one of them (channel-panel.js).
 
-import {
-  badge,
-  card,
-  emptyState,
-  formatNumber,
-  h,
-  linkButton,
-  notice,
-  pager,
-  replace,
-  searchField,
-  segmented,
-  skeleton,
-  table,
-} from "../ui.js";
+import { badge, emptyState, formatNumber, h, linkButton, searchField, segmented } from "../ui.js";
 import { tabLink } from "../lib/links.js";
-import { keepingPlace, newest, whileSeen } from "../lib/timing.js";
+import { liveList } from "../lib/live-list.js";
 import { openChannel } from "./channel-panel.js";
 
-const LIMIT = 50;
-const REFRESH_MS = 3_000;
 const KINDS = [
   { value: "", label: "All" },
   { value: "private-", label: "Private" },
@@ -29,54 +13,25 @@ const KINDS = [
 ];
 
 /** @param {any} ctx */
-export default async function view({ params, api }) {
-  const { key } = params;
-  /** @type {{dispose: () => void} | null} */
-  let panel = null;
-  const asked = { prefix: "", offset: 0 };
-  const body = h("div", null, skeleton(6));
-  const count = h("span", { class: "muted", role: "status" });
-  const rows = table({ label: "Channels", columns: columns(), onrow: (channel) => open(channel.name) });
-  const pages = pager({ total: 0, limit: LIMIT, offset: 0, onchange: (offset) => ask({ offset }) });
-
-  const load = newest(
-    (question) => api.get(api.path("apps", key, "channels"), { ...question, limit: LIMIT }),
-    (answer, question) => keepingPlace(body, () => show(answer, question)),
-    (error) => replace(body, notice(error.message, "bad")),
-  );
-
-  /** @param {Partial<typeof asked>} change */
-  function ask(change) {
-    Object.assign(asked, change);
-    return load({ ...asked });
-  }
-
-  /** Open the panel; the address leads there too, and the list stays as it is. @param {string} name */
-  function open(name) {
-    history.replaceState(null, "", `${tabLink(key, "channels")}/${encodeURIComponent(name)}`);
-    panel = openChannel({ key, name, api, onclose });
-  }
-
-  function onclose() {
-    panel = null;
-    history.replaceState(null, "", tabLink(key, "channels"));
-    ask({});
-  }
-
-  /** @param {any} answer @param {typeof asked} question */
-  function show({ total, channels }, { prefix, offset }) {
-    count.textContent = `${formatNumber(total)} occupied`;
-    pages.update({ total, offset });
-    if (total === 0) return replace(body, nothing(key, prefix));
-    rows.update(channels);
-    if (rows.parentElement !== body) replace(body, rows);
-  }
-
+export default async function view(ctx) {
+  const { key } = ctx.params;
+  const list = liveList({
+    ctx,
+    tab: "channels",
+    label: "Channels",
+    columns: columns(),
+    asked: { prefix: "" },
+    nameOf: (channel) => channel.name,
+    openPanel: (name, onclose) => openChannel({ key, name, api: ctx.api, onclose }),
+    rowsOf: ({ channels }) => channels,
+    said: (total) => `${formatNumber(total)} occupied`,
+    nothing: ({ prefix }) => nothing(key, prefix),
+  });
   const search = searchField({
     label: "Channels that begin with",
     placeholder: "Begins with…",
     mono: true,
-    oninput: (prefix) => ask({ prefix, offset: 0 }),
+    oninput: (prefix) => list.search({ prefix }),
   });
   const input = /** @type {HTMLInputElement} */ (search.querySelector("input"));
   const kinds = segmented({
@@ -85,25 +40,10 @@ export default async function view({ params, api }) {
     value: "",
     onchange(prefix) {
       input.value = prefix;
-      ask({ prefix, offset: 0 });
+      list.search({ prefix });
     },
   });
-  await ask({});
-  if (params.rest[0]) open(params.rest[0]);
-  const stop = whileSeen(() => panel === null && ask({}), REFRESH_MS);
-  return {
-    element: h(
-      "div",
-      { class: "stack" },
-      h("div", { class: "toolbar" }, search, kinds, h("span", { class: "grow" }), count),
-      card({ flush: true }, body, pages),
-    ),
-    dispose() {
-      stop();
-      load.stop();
-      panel?.dispose();
-    },
-  };
+  return list.view(search, kinds);
 }
 
 /** @returns {import("../tables.js").Column[]} */

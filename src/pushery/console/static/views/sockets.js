@@ -1,94 +1,33 @@
 // The sockets that are connected: find one, see how it does, close it (socket-panel.js).
 
-import {
-  badge,
-  card,
-  emptyState,
-  formatAge,
-  formatBytes,
-  formatNumber,
-  h,
-  linkButton,
-  notice,
-  pager,
-  replace,
-  searchField,
-  skeleton,
-  table,
-} from "../ui.js";
+import { badge, emptyState, formatAge, formatBytes, formatNumber, h, linkButton, searchField } from "../ui.js";
 import { tabLink } from "../lib/links.js";
-import { keepingPlace, newest, whileSeen } from "../lib/timing.js";
+import { liveList } from "../lib/live-list.js";
 import { openSocket } from "./socket-panel.js";
 
-const LIMIT = 50;
-const REFRESH_MS = 3_000;
 const DIALECTS = { pusher: "Pusher", gopusher: "GoPusher" };
 
 /** @param {any} ctx */
-export default async function view({ params, api }) {
-  const { key } = params;
-  /** @type {{dispose: () => void} | null} */
-  let panel = null;
-  const asked = { search: "", offset: 0 };
-  const body = h("div", null, skeleton(6));
-  const count = h("span", { class: "muted", role: "status" });
-  const rows = table({ label: "Sockets", columns: columns(), onrow: (socket) => open(socket.id) });
-  const pages = pager({ total: 0, limit: LIMIT, offset: 0, onchange: (offset) => ask({ offset }) });
-
-  const load = newest(
-    (question) => api.get(api.path("apps", key, "sockets"), { ...question, limit: LIMIT }),
-    (answer, question) => keepingPlace(body, () => show(answer, question)),
-    (error) => replace(body, notice(error.message, "bad")),
-  );
-
-  /** @param {Partial<typeof asked>} change */
-  function ask(change) {
-    Object.assign(asked, change);
-    return load({ ...asked });
-  }
-
-  /** Open the panel; the address leads there too, and the list stays as it is. @param {string} id */
-  function open(id) {
-    history.replaceState(null, "", `${tabLink(key, "sockets")}/${encodeURIComponent(id)}`);
-    panel = openSocket({ key, id, api, onclose });
-  }
-
-  function onclose() {
-    panel = null;
-    history.replaceState(null, "", tabLink(key, "sockets"));
-    ask({});
-  }
-
-  /** @param {any} answer @param {typeof asked} question */
-  function show({ total, sockets }, { search, offset }) {
-    count.textContent = search ? `${formatNumber(total)} found` : `${formatNumber(total)} connected`;
-    pages.update({ total, offset });
-    if (total === 0) return replace(body, nothing(key, search));
-    rows.update(sockets);
-    if (rows.parentElement !== body) replace(body, rows);
-  }
-
+export default async function view(ctx) {
+  const { key } = ctx.params;
+  const list = liveList({
+    ctx,
+    tab: "sockets",
+    label: "Sockets",
+    columns: columns(),
+    asked: { search: "" },
+    nameOf: (socket) => socket.id,
+    openPanel: (id, onclose) => openSocket({ key, id, api: ctx.api, onclose }),
+    rowsOf: ({ sockets }) => sockets,
+    said: (total, { search }) => `${formatNumber(total)} ${search ? "found" : "connected"}`,
+    nothing: ({ search }) => nothing(key, search),
+  });
   const search = searchField({
     label: "Search sockets",
     placeholder: "Id, tag, user or address",
-    oninput: (text) => ask({ search: text.trim(), offset: 0 }),
+    oninput: (text) => list.search({ search: text.trim() }),
   });
-  await ask({});
-  if (params.rest[0]) open(params.rest[0]);
-  const stop = whileSeen(() => panel === null && ask({}), REFRESH_MS);
-  return {
-    element: h(
-      "div",
-      { class: "stack" },
-      h("div", { class: "toolbar" }, search, h("span", { class: "grow" }), count),
-      card({ flush: true }, body, pages),
-    ),
-    dispose() {
-      stop();
-      load.stop();
-      panel?.dispose();
-    },
-  };
+  return list.view(search);
 }
 
 /** @returns {import("../tables.js").Column[]} */
