@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import itertools
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec
 
@@ -24,6 +25,8 @@ from pushery.wire.websocket import TEXT, encode_frame, payload_of, split_frames
 
 P = ParamSpec("P")
 
+DEADLINE_S = 20.0
+
 
 def in_loop(story: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """Run an async test in an event loop of its own."""
@@ -42,8 +45,10 @@ async def turns(count: int = 2) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let the event loop turn until `condition` holds; the test's own deadline ends what never comes."""
-    while not condition():  # noqa: ASYNC110  # it yields, it does not wait
+    """Let the event loop turn until `condition` holds; an AssertionError when that does not come."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():  # it yields, it does not wait
+        assert time.monotonic() < end, f"waited {DEADLINE_S} s"
         await asyncio.sleep(0)
 
 

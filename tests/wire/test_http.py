@@ -5,6 +5,7 @@ import time
 import timeit
 import tracemalloc
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -338,13 +339,42 @@ def test_no_more_than_a_share_is_read_at_once_and_the_rest_is_pending() -> None:
     data = head(b"Content-Length: 300") + b"x" * 300 + GET
     requests = reader.feed(data, 100)
     assert (requests, reader.pending) == ([], True)
-    assert reader.held == len(data) - 100 + 100 - len(head(b"Content-Length: 300"))
+    assert reader.held == len(data) + 100 - len(head(b"Content-Length: 300"))
     turns = 0
     while reader.pending:
         requests += reader.feed(b"", 100)
         turns += 1
     assert [len(r.body) for r in requests] == [300, 0]
     assert turns == len(data) // 100
+
+
+def test_what_is_pending_is_not_copied_for_every_share() -> None:
+    def most_allocated(size: int) -> int:
+        """The most that is allocated at a time while so much is read, beyond what was fed."""
+        reader, data = parser(), GET * (size // len(GET))
+        reader.feed(data, 100)
+        tracemalloc.start()
+        while reader.pending:
+            reader.feed(b"", 100)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert most_allocated(1 << 20) < 50_000
+
+
+def test_without_memory_the_sender_is_told_to_try_again_and_nothing_is_kept() -> None:
+    class Hungry(bytes):
+        """A body for which there is no room."""
+
+        def __getitem__(self, at: Any) -> Any:
+            raise MemoryError
+
+    reader = parser()
+    reader.feed(head(b"Content-Length: 300") + b"x" * 200)
+    assert reader.feed(Hungry(b"x" * 100)) == []
+    assert reader.refusal is not None
+    assert (reader.refusal.status, reader.refusal.code, reader.phase, reader.held) == (503, "overloaded", ENDED, 0)
 
 
 def test_what_is_pending_behind_an_upgrade_goes_with_it() -> None:

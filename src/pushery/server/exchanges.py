@@ -66,6 +66,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         "_early",
         "_ended",
         "_handed_over",
+        "_holds",
         "_lingering",
         "_parser",
         "_paused",
@@ -106,6 +107,8 @@ class HttpExchanges(asyncio.Protocol, Connection):
         """Set when the client has sent its last."""
         self._handed_over = False
         """Set when the transport is somebody else's: a `WebSocketPeer`'s, or a `StreamReceiver`'s."""
+        self._holds = False
+        """Whether the backlog counts what is kept of it: a body that has not come to its end, and what is pending."""
         self._poll: asyncio.Future[Reply] | asyncio.Future[bool] | None = None
         """What a request waits for that has its time: the reply of a poll, or an app's word whether the client may come
         in. Only then the client's end is watched for meanwhile."""
@@ -153,17 +156,26 @@ class HttpExchanges(asyncio.Protocol, Connection):
             self._serve()
         elif self._poll is not None:
             self._after_serving()
-        if parser.phase == BODY and not self._handed_over:
-            self._shared.backlog.hold(self, parser.held)
+        held = parser.held
+        if (held or self._holds) and not self._handed_over:
+            self._count_held(held)
         if len(data) > LARGE_PIECE and not self._transport.is_closing():
             self._wait()
+
+    def _count_held(self, held: int) -> None:
+        backlog = self._shared.backlog
+        self._holds = held > 0
+        if held:
+            backlog.hold(self, held)
+        else:
+            backlog.release(self)
 
     def _wait(self) -> None:
         """Read no more before the others had their turn."""
         self._transport.pause_reading()
         if not self._reads_on:
             self._reads_on = True
-            self._shared.loop.call_soon(self._read_on)
+            self._shared.loop.call_soon(self.guarded, self._read_on)
 
     def _resume(self) -> None:
         """Read on, what has been fed first."""
@@ -196,8 +208,6 @@ class HttpExchanges(asyncio.Protocol, Connection):
 
     def _enter(self, phase: int) -> None:
         shared = self._shared
-        if self._phase == BODY:
-            shared.backlog.release(self)
         self._phase = phase
         self._since = shared.wheel.now + TICK_S
         if phase in (HEAD, BODY):
@@ -231,7 +241,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         if self._queue and not self._busy:
             self._busy = True
             self._shared.queueing += 1
-            self._shared.loop.call_soon(self._serve_on)
+            self._shared.loop.call_soon(self.guarded, self._serve_on)
 
     def _serve_on(self) -> None:
         """Its turn has come again."""
@@ -264,7 +274,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         if coming is not self._poll:
             self._shared.exchanges.add(self)
         task = asyncio.ensure_future(coming)
-        task.add_done_callback(partial(self._finish, request))
+        task.add_done_callback(lambda done: self.guarded(partial(self._finish, request, done)))
 
     def _finish(self, request: Request, task: "asyncio.Future[Reply]") -> None:
         """A reply that took time is there: send it and go on with what was queued behind it."""
@@ -298,7 +308,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         if shared.logs_access:
             access.answered(request, reply.status, len(encoded))
         if not self._replies:
-            shared.unsent.add(self._send)
+            shared.unsent.add(self, self._send)
         self._replies.append(encoded)
         if len(encoded) > _LARGE:
             self._send()

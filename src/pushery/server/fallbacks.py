@@ -207,7 +207,7 @@ class HttpPeer(Connection):
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            self._shared.unsent.add(self._flush)
+            self._shared.unsent.add(self, self._flush)
 
     def _flush(self) -> None:
         """Say what there is to say, if somebody listens."""
@@ -285,7 +285,7 @@ class HttpPeer(Connection):
 
     def _overflow(self, frame: bytes) -> None:
         """The outbox is full. A fan-out is under way, whose audiences must not change: close behind it."""
-        self._shared.loop.call_soon(self._close_slow)
+        self._shared.loop.call_soon(self.guarded, self._close_slow)
 
     def _close_slow(self) -> None:
         if self._closing is not None:

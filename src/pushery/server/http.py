@@ -76,7 +76,7 @@ class HttpConnection(HttpExchanges):
         asking = asyncio.ensure_future(hooks.admits(wanted.app_key, wanted.url, wanted.token, wanted.tag))
         self._busy, self._poll = True, asking
         self._keep(self._parser.upgrade_rest)
-        asking.add_done_callback(partial(self._asked, request, wanted))
+        asking.add_done_callback(lambda asked: self.guarded(partial(self._asked, request, wanted, asked)))
         return None
 
     def _asked(self, request: Request, wanted: AskHook, asking: "asyncio.Future[bool]") -> None:

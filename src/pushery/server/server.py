@@ -94,7 +94,7 @@ class Server:
         shared.last_call = False
         await self._drain_sockets(0, deadline)  # whoever was let in meanwhile
         for connection in self._askers():
-            self._guarded(connection, connection.drain)
+            connection.guarded(connection.drain)
         await self._until(lambda: not len(shared.wheel), deadline)
         left = list(shared.wheel)
         for connection in left:
@@ -120,7 +120,7 @@ class Server:
             upto = min(turn, closed + slice_size)
             for connection in sockets[closed:upto]:
                 if connection.wheel_slot != NEVER:  # else it has gone by itself meanwhile
-                    self._guarded(connection, connection.drain)
+                    connection.guarded(connection.drain)
             closed = max(closed, upto)
             await asyncio.sleep(_POLL_S if pace else 0)
 
@@ -143,16 +143,8 @@ class Server:
                 self._given_up = 0
             while due := shared.wheel.take(_DUE_PER_TURN):
                 for connection in due:
-                    self._guarded(connection, connection.due)
+                    connection.guarded(connection.due)
                 await asyncio.sleep(0)
-
-    def _guarded(self, connection: Connection, call: Callable[[], None]) -> None:
-        """One connection's defect must not keep the others from their turn."""
-        try:
-            call()
-        except Exception:
-            log.exception("connection_failed")
-            connection.abort()
 
 
 def new_wheel(monotonic: Callable[[], float]) -> Wheel[Connection]:

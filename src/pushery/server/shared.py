@@ -39,42 +39,6 @@ LARGE_PIECE: Final = 64 * 1024
 """Bytes read at once from which a connection is not read again before the others had their turn."""
 
 
-class TurnEnd:
-    """Calls to be made when all that the present turn of the event loop has brought is dealt with."""
-
-    __slots__ = ("_calls", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._calls: list[Callable[[], None]] = []
-
-    def add(self, call: Callable[[], None]) -> None:
-        """Make this call then, after those added before."""
-        if not self._calls:
-            self._loop.call_soon(self._run)
-        self._calls.append(call)
-
-    def _run(self) -> None:
-        calls, self._calls = self._calls, []
-        for call in calls:
-            try:
-                call()
-            except Exception:
-                log.exception("connection_failed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """All in seconds. `ping_timeout` runs from the ping, `close` from our close frame."""
-
-    header: float
-    body: float
-    keepalive: float
-    ping_idle: float
-    ping_timeout: float
-    close: float
-
-
 class Connection(Timed):
     """A client's connection, as the server keeps it on the wheel."""
 
@@ -91,6 +55,50 @@ class Connection(Timed):
     def abort(self) -> None:
         """Let go of the client at once."""
         raise NotImplementedError
+
+    def guarded(self, call: Callable[[], None]) -> None:
+        """Make a call of its own that nobody above would miss: a defect, or no memory, ends this connection only.
+
+        Without that its client would wait for ever, for what has been read and is not answered.
+        """
+        try:
+            call()
+        except Exception:
+            self.abort()  # before the log, which may find no memory either
+            log.exception("connection_failed")
+
+
+class TurnEnd:
+    """Calls to be made when all that the present turn of the event loop has brought is dealt with."""
+
+    __slots__ = ("_calls", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._calls: list[tuple[Connection, Callable[[], None]]] = []
+
+    def add(self, connection: Connection, call: Callable[[], None]) -> None:
+        """Make this call of the connection's then, after those added before."""
+        if not self._calls:
+            self._loop.call_soon(self._run)
+        self._calls.append((connection, call))
+
+    def _run(self) -> None:
+        calls, self._calls = self._calls, []
+        for connection, call in calls:
+            connection.guarded(call)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """All in seconds. `ping_timeout` runs from the ping, `close` from our close frame."""
+
+    header: float
+    body: float
+    keepalive: float
+    ping_idle: float
+    ping_timeout: float
+    close: float
 
 
 @dataclass(slots=True, kw_only=True)

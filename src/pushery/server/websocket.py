@@ -184,12 +184,13 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         self._waits = True
         rate = shared.limits.client_messages_per_second
         if self._closing:
-            shared.loop.call_later(_CLOSING_PAUSE_S, self._read_on)
+            shared.loop.call_later(_CLOSING_PAUSE_S, self.guarded, self._read_on)
         elif self._reader.pending and self._allowed(rate) == 0:
             enough = min(_SHARE, max(1, rate // _WAKES_PER_S)) / rate
-            shared.loop.call_later(self._paid + enough - 1.0 - shared.loop.time(), self._read_on)
+            wait_s = self._paid + enough - 1.0 - shared.loop.time()
+            shared.loop.call_later(wait_s, self.guarded, self._read_on)
         else:
-            shared.loop.call_soon(self._read_on)
+            shared.loop.call_soon(self.guarded, self._read_on)
 
     def _read_on(self) -> None:
         if self._transport.is_closing():
@@ -345,7 +346,7 @@ class WebSocketPeer(asyncio.Protocol, Connection):
 
     def _overflow(self, frame: bytes) -> None:
         """The outbox is full. A fan-out is under way, whose audiences must not change: close behind it."""
-        self._shared.loop.call_soon(self._close_slow)
+        self._shared.loop.call_soon(self.guarded, self._close_slow)
 
     def _close_slow(self) -> None:
         if self._transport.is_closing():

@@ -72,6 +72,7 @@ class RequestParser:
         "_overhead",
         "_peer",
         "_rest",
+        "_rest_at",
         "_sink",
         "_tail",
         "phase",
@@ -97,7 +98,8 @@ class RequestParser:
         self._overhead = 0  # bytes of this message that were not body
         self._tail = b""  # its last three bytes, where an empty line may have begun; of a size line its digits
         self._awaits_continue = False
-        self._rest = b""  # what is pending
+        self._rest = b""  # what is pending, from `_rest_at` on
+        self._rest_at = 0
 
     def feed(self, data: bytes, share: int = sys.maxsize) -> list[Request]:
         """The requests `data` completes, in order. Raises nothing: if the rest is no HTTP, `refusal` says why.
@@ -105,24 +107,37 @@ class RequestParser:
         No more than `share` bytes are read at once: what is more is pending then, and `feed(b"", share)` goes on.
         """
         done: list[Request] = []
-        if self._rest:
-            data = self._rest + data
-        data, self._rest = (data, b"") if len(data) <= share else (data[:share], data[share:])
-        at, size = 0, len(data)
         try:
+            if self._rest or len(data) > share:
+                data = self._share(data, share)
+            at, size = 0, len(data)
             while at < size and self.phase != ENDED:
                 at = self._feed_body(data, at) if self.phase == BODY else self._feed_head(data, at)
                 if self._begun is not None and self._sink.complete:
                     done.append(self._finish())
                     if done[-1].upgrade:
-                        self.upgrade_rest = data[at:] + self._rest
+                        self.upgrade_rest = data[at:] + self._rest[self._rest_at :]
         except Refusal as refusal:
             # A traceback would hold this frame, hence this parser, which holds the refusal: a cycle.
             self.refusal = refusal.with_traceback(None)
             self.phase = ENDED
+        except MemoryError:
+            self._sink.clear()
+            self.refusal = _short_of_memory()
+            self.phase = ENDED
         if self.phase == ENDED:
-            self._rest = b""
+            self._rest, self._rest_at = b"", 0
         return done
+
+    def _share(self, data: bytes, share: int) -> bytes:
+        """What is to be read now of what is pending and of `data` behind it. The rest is kept as it came: taking it
+        apart anew for every share would cost the square of its length."""
+        rest, at = self._rest, self._rest_at
+        if data:
+            rest, at = rest[at:] + data, 0
+        end = at + share
+        self._rest, self._rest_at = (rest, end) if end < len(rest) else (b"", 0)
+        return rest[at:end]
 
     @property
     def pending(self) -> bool:
@@ -186,9 +201,8 @@ class RequestParser:
         except httptools.HttpParserUpgrade:
             return True
         except httptools.HttpParserError as error:
-            if isinstance(error.__context__, MemoryError):  # the request may be fine: its sender is to try again
-                message = "The server is short of memory just now: try again."
-                raise Refusal(503, "overloaded", message, headers=(("Retry-After", "5"),)) from None
+            if isinstance(error.__context__, MemoryError):
+                raise _short_of_memory() from None
             problem = str(error)
         else:
             return False
@@ -389,6 +403,12 @@ def _inner_parser(sink: _Sink) -> httptools.HttpRequestParser:
     # llhttp has its own idea of when a connection closes (it reads Proxy-Connection); `Request.keep_alive` decides.
     inner.set_dangerous_leniencies(lenient_keep_alive=True)
     return inner
+
+
+def _short_of_memory() -> Refusal:
+    # The request may be fine: its sender is to try again.
+    message = "The server is short of memory just now: try again."
+    return Refusal(503, "overloaded", message, headers=(("Retry-After", "5"),))
 
 
 def _headers_too_large(limits: HttpLimits) -> Refusal:

@@ -62,6 +62,31 @@ async def test_a_part_of_a_body_is_counted_while_it_is_kept() -> None:
 
 
 @in_loop
+async def test_requests_that_wait_to_be_read_are_counted() -> None:
+    scene = Scene()
+    client, backlog = scene.connect(), scene.shared.backlog
+    flood = request("GET", "/nothing") * 2000
+    client.send(flood)
+    assert 0 < backlog.size <= len(flood)
+    await until(lambda: client.received.count(b"HTTP/1.1 404 ") == 2000)
+    assert (backlog.size, len(backlog)) == (0, 0)
+    scene.close()
+
+
+@in_loop
+async def test_who_has_most_requests_waiting_is_refused_behind_the_one_that_is_under_way() -> None:
+    scene = Scene(max_buffered_bytes=100_000)
+    client, flood = scene.connect(), request("GET", "/nothing") * 2000
+    client.send(flood)
+    scene.shared.backlog.limit = 1
+    assert scene.shared.backlog.make_room() == 1
+    await until(lambda: b"HTTP/1.1 503 " in client.received)
+    assert client.received.count(b"HTTP/1.1 404 ") < 2000
+    assert client.has_ended()
+    scene.close()
+
+
+@in_loop
 async def test_of_requests_the_largest_is_refused_and_told_when_to_come_again() -> None:
     scene = Scene(max_buffered_bytes=150)
     clients = [scene.connect() for _ in range(3)]

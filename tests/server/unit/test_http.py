@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from pushery.server.exchanges import peer_address
+from pushery.server.exchanges import HttpExchanges, peer_address
 from pushery.server.http import HttpConnection
 from pushery.wire.websocket import payload_of, split_frames
 from tests.node.fakes import in_loop, turns, until
@@ -169,6 +169,27 @@ async def test_a_defect_is_logged_once_and_answered_without_detail() -> None:
     assert b"secret" not in client.received
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("request_failed", "error")]
     assert not client.is_closing()
+    scene.close()
+
+
+@in_loop
+@pytest.mark.parametrize("what", ["_read_on", "_serve_on", "_finish", "_send"])
+async def test_a_defect_that_no_caller_sees_ends_the_connection_and_no_other(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene()
+    client, other = scene.connect(), scene.connect()
+
+    def fail(self: HttpExchanges, *_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(HttpExchanges, what, fail)
+        client.send(UNREGISTER if what == "_finish" else NOTHING * 2000)
+        await until(client.is_closing)
+    assert [entry["event"] for entry in logs][-1:] == ["connection_failed"]
+    await other.say(NOTHING)
+    assert statuses(other.received) == [404]
     scene.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -32,9 +33,9 @@ class HeldTime:
     def call_soon(self, callback: Callable[..., object], *args: Any) -> asyncio.Handle:
         return self._loop.call_soon(callback, *args)
 
-    def call_later(self, delay: float, callback: Callable[[], object]) -> None:
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> None:
         assert delay > 0
-        self._calls.append((self._now + delay, callback))
+        self._calls.append((self._now + delay, partial(callback, *args)))
 
     async def pass_time(self, seconds: float) -> None:
         """Let so much time pass, and all happen that is due by then."""
