@@ -6,11 +6,9 @@ time, decode targets or bodies, or go on after an upgrade. What a head has to ke
 Invariant: whatever is fed, in whatever pieces, the same bytes give the same requests, and the parser holds no more
 than `HttpLimits` allow plus one `feed`. For that the bytes are cut before llhttp sees them: every message ends right
 behind an empty line or at its declared length, so llhttp never gets the end of one message and the beginning of the
-next at once, and all sizes are exact. The sizes of chunks are read here too, and both have to read the same: within a
-chunk's data an empty line is no end, and looking for one there would be work that a sender gets for two bytes.
+next at once, and all sizes are exact. Where a chunked body ends, `wire.chunks` tells.
 """
 
-import re
 import sys
 from typing import Final
 
@@ -18,6 +16,7 @@ import httptools
 import msgspec
 
 from pushery.core.exchange import Refusal, Request
+from pushery.wire.chunks import Chunks, LineTooLong
 from pushery.wire.head import CHUNKED, body_length, expects_continue, malformed, offers_websocket, request_of
 
 IDLE: Final = 0
@@ -30,18 +29,6 @@ ENDED: Final = 3
 """No more requests come of this connection: refused, upgraded, or closed by its last one. Further data is ignored."""
 
 _BLANK: Final = b"\r\n\r\n"
-_FREE_LINE: Final = 18
-"""What the size line of a chunk may take for free: 16 hexadecimal digits and the CRLF."""
-_TRAILERS: Final = -1
-"""What is left of a chunk when the last one has been."""
-_DIGITS: Final = re.compile(rb"[0-9A-Fa-f]+").match
-_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]+)[^\n]*\n").match
-# Up to 256 chunks of one digit, whole, with short extensions: one by one these are the dearest that can be sent.
-_TINY_CHUNKS: Final = re.compile(
-    rb"(?:0{0,8}(?:%b)\r\n){1,256}"
-    % b"|".join(rb"[%x%X](?:;[!-~]{0,6})?\r\n.{%d}" % (size, size, size) for size in range(1, 16)),
-    re.DOTALL,
-).match
 
 
 class HttpLimits(msgspec.Struct, frozen=True):
@@ -64,11 +51,10 @@ class RequestParser:
     __slots__ = (
         "_awaits_continue",
         "_begun",
-        "_chunk",
+        "_chunks",
         "_inner",
         "_left",
         "_limits",
-        "_line",
         "_overhead",
         "_peer",
         "_rest",
@@ -93,10 +79,9 @@ class RequestParser:
         self._inner = _inner_parser(self._sink)
         self._begun: Request | None = None  # the request whose body is being read; None in every other phase
         self._left = 0  # bytes of its body still to come, CHUNKED when unknown
-        self._chunk = 0  # bytes of its present chunk still to come, CRLF included; 0 in a size line; _TRAILERS
-        self._line = 0  # bytes of the size line that has begun
-        self._overhead = 0  # bytes of this message that were not body
-        self._tail = b""  # its last three bytes, where an empty line may have begun; of a size line its digits
+        self._chunks: Chunks | None = None  # of its body, up to the trailers
+        self._overhead = 0  # bytes of its head or its trailers so far
+        self._tail = b""  # the last three of these, where an empty line may have begun
         self._awaits_continue = False
         self._rest = b""  # what is pending, from `_rest_at` on
         self._rest_at = 0
@@ -226,6 +211,8 @@ class RequestParser:
         sink.headers = {}  # those of a trailer section are no headers of the request (RFC 9110 6.5.1)
         self._begun = request
         self._left = length
+        if length == CHUNKED:
+            self._chunks = Chunks(self._limits.max_header_bytes, self._limits.max_body_bytes)
         self._overhead = 0
         self._tail = b""
         self.phase = BODY
@@ -249,73 +236,22 @@ class RequestParser:
 
     def _feed_chunks(self, data: bytes, at: int) -> int:
         """Up to the end of the body or of `data`; at times less."""
-        if self._chunk == _TRAILERS:
+        chunks, sink = self._chunks, self._sink
+        if chunks is None:
             return self._feed_trailers(data, at)
-        sink, refusal = self._sink, None
         try:
-            end, come = self._walk(data, at)
-        except _Refused as refused:
-            end, come, refusal = refused.end, None, refused.refusal
+            end, come = chunks.walk(data, at, sink.size)
+        except LineTooLong as line:
+            self._run(data[at : line.end])  # what is wrong before it is said first
+            raise _headers_too_large(self._limits) from None
         self._run(data[at:end])
-        if refusal is not None:
-            raise refusal
         if sink.complete or (come is not None and sink.size != come):
-            raise malformed("its body has no clear end")  # only if llhttp and `_walk` disagreed
-        if sink.size + max(0, self._chunk - 2) > self._limits.max_body_bytes:
+            raise malformed("its body has no clear end")  # only if llhttp and `walk` disagreed
+        if sink.size + chunks.to_come > self._limits.max_body_bytes:
             raise _body_too_large(self._limits)
+        if chunks.ended:  # trailers and extensions have one limit together
+            self._chunks, self._overhead, self._tail = None, chunks.extensions, b"\r\n"
         return end
-
-    def _walk(self, data: bytes, at: int) -> tuple[int, int | None]:
-        """Go from chunk to chunk. Returns where in `data` that ends, and how much of the body has come by then; None
-        when that is not known. Raises `_Refused`, for what comes before is llhttp's to judge first."""
-        chunk, size, known = self._chunk, self._sink.size, True
-        size += max(0, chunk - 2)
-        most, end = self._limits.max_body_bytes, len(data)
-        while at < end and size <= most:
-            if chunk:
-                step = min(chunk, end - at)
-                chunk -= step
-                at += step
-                continue
-            tiny = None if self._line else _TINY_CHUNKS(data, at)
-            if tiny is not None:
-                size += tiny.end() - at  # the most that it can be
-                at, known = tiny.end(), False
-                continue
-            at, announced = self._size_line(data, at)
-            if announced is None:
-                break
-            if not announced:
-                chunk, self._tail = _TRAILERS, b"\r\n"
-                break
-            size += announced
-            chunk = announced + 2
-        self._chunk = chunk
-        return at, size - max(0, chunk - 2) if known else None
-
-    def _size_line(self, data: bytes, at: int) -> tuple[int, int | None]:
-        """Where the size line that goes on at `at` ends, and the size; None when that has not come yet."""
-        room = self._limits.max_header_bytes - self._overhead + _FREE_LINE - self._line
-        if not self._line:
-            found = _SIZE_LINE(data, at, at + room)
-            if found is not None:
-                stop, digits = found.end(), found[1]
-                self._overhead += max(0, stop - at - _FREE_LINE)
-                return stop, int(digits, 16)
-        stop = data.find(b"\n", at, at + room) + 1
-        if not stop and len(data) - at > room:
-            raise _Refused(at + room, _headers_too_large(self._limits))
-        piece = data[at : stop or len(data)]
-        self._line += len(piece)
-        # Its digits without leading zeros, of which llhttp takes any number; of others it takes sixteen.
-        self._tail = (b"0" + (self._tail + piece).lstrip(b"0"))[:_FREE_LINE]
-        if not stop:
-            return len(data), None
-        found = _DIGITS(self._tail)
-        self._overhead += max(0, self._line - _FREE_LINE)
-        self._line, self._tail = 0, b""
-        assert found is not None
-        return stop, int(found[0], 16)
 
     def _feed_trailers(self, data: bytes, at: int) -> int:
         """Up to the empty line that ends the body."""
@@ -341,18 +277,10 @@ class RequestParser:
         request.body = bytes(sink.body)
         sink.clear()
         self._begun = None
-        self._chunk = self._line = self._overhead = 0
+        self._overhead = 0
         self._tail = b""
         self.phase = IDLE if request.keep_alive and not request.upgrade else ENDED
         return request
-
-
-class _Refused(Exception):
-    """The bytes from `end` on are not read, because of `refusal`."""
-
-    def __init__(self, end: int, refusal: Refusal) -> None:
-        self.end = end
-        self.refusal = refusal
 
 
 class _Sink:
