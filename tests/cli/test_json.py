@@ -67,7 +67,7 @@ def test_apps_are_told_in_json(tmp_path: Path) -> None:
     assert told(tmp_path, "app", "revoke", key, new["key"]) == {"revoked": new["key"]}
     assert told(tmp_path, "hooks", "list", key) == {"app_key": key, "hooks": []}
     assert told(tmp_path, "hooks", "replay", key, "--all") == {"replayed": 0}
-    assert told(tmp_path, "hooks", "drop", key, "--all") == {"deleted": 0}
+    assert told(tmp_path, "hooks", "drop", key, "--all") == {"dropped": 0}
     assert told(tmp_path, "app", "remove", key) == {"removed": key}
 
 

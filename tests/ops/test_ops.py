@@ -1,6 +1,6 @@
 """The dashboard and the alert rules: every metric in them is really there, and every alert says what to do.
 
-The grammar of PromQL is not checked, only what it speaks of.
+The grammar of PromQL is not checked, only what it speaks of; `promtool check rules` checks that of the alerts.
 """
 
 import json
@@ -103,6 +103,17 @@ def test_every_metric_in_a_query_is_really_there(shown: dict[str, set[str]], pla
     for _, _, grouped in _LABELS.findall(query):
         known = set().union(*(shown[name] for name in names)) | _IN_PROMETHEUS
         assert {label.strip() for label in grouped.split(",") if label.strip()} <= known
+
+
+def test_what_an_alert_is_to_hear_the_first_of_is_shown_as_0_before(families: list[Metric]) -> None:
+    shown = {(sample.name, *sample.labels.values()): sample.value for each in families for sample in each.samples}
+    firsts = [alert for alert in ALERTS if re.search(r"increase\(.*> 0$", alert["expr"])]
+    assert [alert["alert"] for alert in firsts] == ["PusheryFailing", "PusheryWebhooksGivenUp"]
+    for alert in firsts:
+        for name, labels in re.findall(r"increase\((\w+)\{([^}]*)\}", alert["expr"]):
+            kinds = re.findall(r'kind=~"([^"]+)"', labels)
+            for series in [(name, kind) for kind in kinds[0].split("|")] if kinds else [(name,)]:
+                assert shown[series] == 0, series
 
 
 def test_every_metric_of_ours_is_on_the_dashboard_or_in_an_alert(families: list[Metric]) -> None:

@@ -1,7 +1,8 @@
-"""Traces of publishes, as a collector gets them: a real server, and a real OTLP receiver on a free port."""
+"""Traces of publishes and hooks, as a collector gets them: a real server, and a real OTLP receiver on a free port."""
 
 import contextlib
 import gzip
+import json
 import subprocess
 import sys
 import threading
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from websockets.sync.client import connect
 
 from tests.support.server import ADMIN, DEADLINE_S, ServerProcess, wait_until
+from tests.workers.receiver import Request, receiving
 
 pytestmark = pytest.mark.process
 
@@ -68,6 +71,11 @@ class Collector:
         """The one span within it."""
         (span,) = (span for span in self.spans if span.kind == Span.SPAN_KIND_INTERNAL)
         return span
+
+    def client_spans(self) -> list[Span]:
+        """Those of requests that the server has made itself, in the order in which they began."""
+        spans = [span for span in self.spans if span.kind == Span.SPAN_KIND_CLIENT]
+        return sorted(spans, key=lambda span: span.start_time_unix_nano)
 
 
 def attributes(span: Span) -> dict[str, Any]:
@@ -172,6 +180,87 @@ def test_a_broadcast_is_over_when_its_last_socket_is_served(tmp_path: Path, coll
             assert server.push(app, "x") == 3
         wait_until(lambda: len(collector.spans) == 2, "the spans")
     assert attributes(collector.child_span())["pushery.receivers"] == 3
+
+
+def test_every_request_to_a_webhook_is_a_trace_that_its_receiver_can_go_on_with(
+    tmp_path: Path, collector: Collector
+) -> None:
+    with (
+        receiving() as receiver,
+        tracing(tmp_path, collector, trace_sample_ratio=1.0, webhook_private_addresses=True) as server,
+    ):
+        key = app_with(server, webhooks=[{"url": f"{receiver.url}/hook?token=hush"}])
+        receiver.status("/hook", 503)
+        with connect(f"ws://127.0.0.1:{server.port}/app/{key}?protocol=7") as client:
+            client.send('{"event":"pusher:subscribe","data":{"channel":"news"}}')
+            wait_until(lambda: receiver.requests, "an attempt")
+            receiver.status("/hook", 200)
+            wait_until(lambda: receiver.accepted, "the event")
+            wait_until(lambda: len(collector.client_spans()) == len(receiver.requests) > 1, "the spans")
+            spans, sent = collector.client_spans(), [carried(request) for request in receiver.requests]
+    assert sent == [(span.trace_id.hex(), span.span_id.hex(), True) for span in spans]
+    first, *_, last = spans
+    assert (first.name, first.parent_span_id) == ("POST webhook", b"")
+    assert first.trace_id != last.trace_id
+    told = {
+        "http.request.method": "POST",
+        "url.full": f"{receiver.url}/hook",
+        "server.address": "127.0.0.1",
+        "server.port": receiver.port,
+        "pushery.app_key": key,
+        "pushery.events": 1,
+    }
+    assert attributes(first) == told | {"http.response.status_code": 503, "error.type": "503"}
+    assert (first.status.code, first.status.message) == (Status.STATUS_CODE_ERROR, "HTTP 503")
+    resent = len(sent) - 1
+    assert attributes(last) == told | {"http.response.status_code": 200, "http.request.resend_count": resent}
+    assert last.status.code == Status.STATUS_CODE_UNSET
+    assert b"hush" not in b"".join(span.SerializeToString() for span in collector.spans)
+
+
+def test_a_question_to_a_connect_hook_is_a_trace_without_its_token(tmp_path: Path, collector: Collector) -> None:
+    with (
+        receiving() as receiver,
+        tracing(tmp_path, collector, trace_sample_ratio=1.0, webhook_private_addresses=True) as server,
+    ):
+        key = app_with(server, connect_hook=f"{receiver.url}/say")
+        with connect(f"ws://127.0.0.1:{server.port}/ws/{key}/xxxxxxxxxx?token=hush"):
+            wait_until(collector.client_spans, "the span")
+        (span,) = collector.client_spans()
+        (request,) = receiver.requests
+    assert carried(request) == (span.trace_id.hex(), span.span_id.hex(), True)
+    assert span.name == "POST connect_hook"
+    assert attributes(span)["http.response.status_code"] == 200
+    assert b"hush" not in span.SerializeToString()
+
+
+def test_a_request_to_a_hook_that_is_not_traced_leaves_the_decision_to_its_receiver(
+    tmp_path: Path, collector: Collector
+) -> None:
+    with (
+        receiving() as receiver,
+        tracing(tmp_path, collector, trace_sample_ratio=0.0, webhook_private_addresses=True) as server,
+    ):
+        key = app_with(server, connect_hook=f"{receiver.url}/say")
+        with connect(f"ws://127.0.0.1:{server.port}/ws/{key}/xxxxxxxxxx?token=hush"):
+            (request,) = receiver.requests
+    assert "traceparent" not in {name.lower() for name in request.headers}
+    assert collector.spans == []
+
+
+def carried(request: Request) -> tuple[str, str, bool]:
+    """The trace and the span that a request is part of, and whether they are kept."""
+    version, trace_id, span_id, flags = request.headers["traceparent"].split("-")
+    assert version == "00"
+    return trace_id, span_id, bool(int(flags, 16) & 1)
+
+
+def app_with(server: ServerProcess, **settings: object) -> str:
+    """The key of a new app with these settings."""
+    body = json.dumps({"name": "hooked", "settings": settings}).encode()
+    answer = server.request("POST", "/api/admin/apps", body, headers={"Content-Type": "application/json"})
+    key: str = answer.json["app_key"]
+    return key
 
 
 def test_a_collector_that_is_not_there_holds_up_neither_pushes_nor_the_stop(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from pushery.core.appsettings import Webhook
 from pushery.storage.hookoutbox import DeadLetter
@@ -59,6 +60,31 @@ def test_own_headers_do_not_follow_a_redirect_to_another_server(tmp_path: Path, 
         wait_until(lambda: receiver.names("/new") == ["client_event"], "the event")
     assert receiver.requests[0].headers["Authorization"] == "Bearer x"
     assert "Authorization" not in receiver.accepted[0].headers
+
+
+def test_what_comes_of_an_answer_that_is_not_http_tells_nothing_of_the_url(tmp_path: Path) -> None:
+    async def story() -> None:
+        async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"what is this?\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(answering, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            app = an_app(Webhook(url=f"http://127.0.0.1:{port}/hook?token=hush"))
+            it = World(tmp_path, app, retry_time_s=0.0)
+            it.worker.start()
+            it.happened(app, occupied("a"))
+            async with asyncio.timeout(20):
+                while not (letters := await it.worker.dead_letters("key1")):  # noqa: ASYNC110  # the disk is another's
+                    await asyncio.sleep(0.005)
+            await it.worker.stop(5.0)
+        assert [letter.error for letter in letters] == ["the answer is not HTTP"]
+
+    with capture_logs() as logs:
+        asyncio.run(story())
+    assert [line["error"] for line in logs if line["event"] == "webhook_given_up"] == ["the answer is not HTTP"]
+    assert "hush" not in str(logs)
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["stays", "closes"])

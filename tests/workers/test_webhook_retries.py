@@ -1,6 +1,7 @@
 """Events that wait: they are sent again, in order, until they are accepted, given up or dropped."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from pushery.core.appsettings import Webhook
 from pushery.core.ports import StorageError
 from pushery.storage.hookoutbox import Changes, HookOutbox, open_hook_outbox
-from pushery.workers.delivery import UNTRIED
+from pushery.workers.delivery import TRIED, UNTRIED
 from tests.support.server import wait_until
 from tests.workers.receiver import Receiver, Request, receiving
 from tests.workers.worlds import World, added, an_app, occupied, removed, said, vacated, world
@@ -80,7 +81,8 @@ def test_what_is_never_accepted_becomes_a_dead_letter_that_can_be_sent_again(
         async def look() -> None:
             letters = await it.worker.dead_letters("key1")
             assert [msgspec.json.decode(letter.event)["data"] for letter in letters] == ["1", "2"]
-            assert letters[0].error in ("HTTP 418", UNTRIED)  # its time may be over between two attempts
+            # Its time may be over between two attempts.
+            assert letters[0].error in ("HTTP 418", TRIED.format("HTTP 418"))
             assert letters[0].attempts >= 2
             assert await it.worker.dead_letters("key1", after=letters[0].id) == letters[1:]
             assert await it.worker.replay("key2") == 0
@@ -93,6 +95,34 @@ def test_what_is_never_accepted_becomes_a_dead_letter_that_can_be_sent_again(
         wait_until(lambda: len(receiver.accepted) == 2, "both events")
         assert [event["data"] for event in receiver.events()] == ["2", "1"]
         assert receiver.accepted[0].json["time_ms"] > receiver.requests[0].json["time_ms"]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_dead_letter_whose_time_is_over_tells_what_came_of_sending_it(
+    tmp_path: Path, receiver: Receiver, restarts: bool
+) -> None:
+    app = an_app(Webhook(url=f"{receiver.url}/hook"))
+    receiver.status("/hook", 503)
+    with contextlib.ExitStack() as stack:
+        it = stack.enter_context(world(tmp_path, app, retry_first_s=60.0, retry_most_s=60.0))
+        it.happened(app, said("a", "sent"), said("a", "behind it"))
+        wait_until(lambda: attempts(it) == [1, 0], "a failure that is on the disk")
+        if restarts:
+            receiver.status("/hook", 500)
+            it.stop()
+            it = stack.enter_context(world(tmp_path, app, retry_first_s=60.0, retry_most_s=60.0))
+            wait_until(lambda: attempts(it) == [2, 0], "another failure")
+        it.clock.ahead_s = 301.0
+        wait_until(lambda: len(asyncio.run(it.worker.dead_letters("key1"))) == 2, "both on the disk")
+        sent, behind = asyncio.run(it.worker.dead_letters("key1"))
+    status, count = (500, 2) if restarts else (503, 1)
+    assert (sent.error, sent.attempts) == (f"HTTP {status}; not sent again: its time was over", count)
+    assert (behind.error, behind.attempts) == (UNTRIED, 0)
+
+
+def attempts(it: World) -> list[int]:
+    """How often each event was sent that waits."""
+    return [letter.attempts for letter in asyncio.run(it.worker.waiting("key1"))]
 
 
 def test_what_another_process_replays_or_drops_is_noticed(tmp_path: Path, receiver: Receiver) -> None:

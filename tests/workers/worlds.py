@@ -10,7 +10,7 @@ from pushery.core.apps import App, Directory, KeyPair
 from pushery.core.appsettings import AppSettings, Webhook
 from pushery.core.hookevents import HookEvent
 from pushery.node.system import SystemClock
-from pushery.workers import WebhookOptions, WebhookWorker
+from pushery.workers import HookTraces, WebhookOptions, WebhookWorker
 
 QUICK: dict[str, Any] = {
     "hold_back_s": 0.05,
@@ -57,12 +57,14 @@ class Clock(SystemClock):
 class World:
     """A worker, its apps and its clock; the calling thread is the server's."""
 
-    def __init__(self, directory: Path, *apps: App, **options: Any) -> None:
+    def __init__(self, directory: Path, *apps: App, traces: HookTraces | None = None, **options: Any) -> None:
         self.sqldir = str(directory / "apps.sqlite")
         self.directory = Directory(apps)
         self.clock = Clock()
         self.options = WebhookOptions(**{**QUICK, **options})
-        self.worker = WebhookWorker(self.sqldir, self.directory, self.clock, self.options, chance=lambda: 0.5)
+        self.worker = WebhookWorker(
+            self.sqldir, self.directory, self.clock, self.options, chance=lambda: 0.5, traces=traces
+        )
 
     def happened(self, app: App, *events: HookEvent) -> None:
         """Tell the worker."""

@@ -78,18 +78,23 @@ class Application:
         self._registry: Registry | None = None
         self._webhooks: WebhookWorker | None = None
         self._tracing: Tracing | None = None
-        self._connect_hooks = ConnectHookWorker(options.connect_hook_options(settings))
+        self._connect_hooks: ConnectHookWorker | None = None
 
     async def start(self) -> None:
         """Open the registry and listen. Raises StartError."""
         settings = self.settings
         try:
             self._tls = self._tls_context()
+            traces = self._tracing = _tracing(settings)
             environ: MutableMapping[str, str] = os.environ if self._host.owns_process else {}
             doors = self._doors = Doors(settings, environ, binds=self._host.listens)
             self._registry = Registry(open_app_store(settings.sqldir, settings.secret_key_bytes))
             self._webhooks = WebhookWorker(
-                settings.sqldir, self._registry.directory, SystemClock(), options.webhook_options(settings)
+                settings.sqldir,
+                self._registry.directory,
+                SystemClock(),
+                options.webhook_options(settings),
+                traces=traces,
             )
             self._webhooks.start()
         except (StorageError, DoorsError) as error:
@@ -97,7 +102,7 @@ class Application:
         front, back = doors.sockets.front, doors.sockets.back
         self.port = _port_of(front) if front else 0
         self.admin_port = _port_of(back) if back else None
-        self._tracing = _tracing(settings)
+        self._connect_hooks = ConnectHookWorker(options.connect_hook_options(settings), traces)
         assembly = self._assembly = Assembly(
             settings,
             self._registry,
@@ -107,7 +112,7 @@ class Application:
             secure=self._tls is not None,
             descriptors=self.descriptors,
             client_port=self.port,
-            traced=list if self._tracing is None else self._tracing.traced,
+            traced=list if traces is None else traces.traced,
         )
         self._note_settings(assembly)
         try:
@@ -151,7 +156,8 @@ class Application:
         if self._doors is not None:
             await self._doors.part()
             self._doors.sockets.close()  # else those of a server that could not start stay bound
-        await self._connect_hooks.stop(_FLUSH_WEBHOOKS_S)
+        if self._connect_hooks is not None:
+            await self._connect_hooks.stop(_FLUSH_WEBHOOKS_S)
         if self._webhooks is not None:
             await self._webhooks.stop(_FLUSH_WEBHOOKS_S)
         if self._registry is not None:

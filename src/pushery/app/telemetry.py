@@ -1,7 +1,8 @@
-"""Traces of publishes for OpenTelemetry: a span for the request, and in it one for finding and serving the receivers.
+"""Traces for OpenTelemetry. Of a publish: a span for the request, and in it one for finding and serving the receivers.
+Of a request to a hook: one, which the hook's own spans can be part of.
 
-Imported only where traces are wanted, for it needs the extra `pushery[otel]`. It stands around the routes that publish
-and nowhere else, so without it nothing is asked or measured for it. Spans go out from a thread of the SDK's own, over
+Imported only where traces are wanted, for it needs the extra `pushery[otel]`. It stands around the routes that publish,
+and is the port `HookTraces`; without it nothing is measured for it. Spans go out from a thread of the SDK's own, over
 OTLP/HTTP; what the collector does not take is dropped there. Invariant: a span holds no credential, no content and no
 address of a client, and the event loop waits for nobody.
 """
@@ -11,8 +12,10 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Tracer as SdkTracer
@@ -25,12 +28,14 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 import pushery
 from pushery.core.effects import Once, Outcome, Publish, PublishEvent, Route
 from pushery.core.exchange import Reply, Request
+from pushery.workers import requests
 
 _TRACES_PATH: Final = "/v1/traces"
 _EXPORT_TIMEOUT_S: Final = 5.0
 _HEADERS: Final = ("traceparent", "tracestate")
 _SERVER_ERROR: Final = 500
 _COMPLAIN_EVERY_S: Final = 60.0
+_PORTS: Final = {"http": 80, "https": 443}
 
 R = TypeVar("R")
 
@@ -52,23 +57,39 @@ class _NowAndThen(logging.Filter):
 
 
 class Tracing:
-    """Belongs to the event loop, but for `close`."""
+    """Belongs to the event loop, but for `begin` and `close`. Implements `HookTraces`."""
 
     def __init__(self, endpoint: str, ratio: float) -> None:
-        """`endpoint` is the collector's base URL, `ratio` the share of publishes that are traced."""
+        """`endpoint` is the collector's base URL, `ratio` the share of what there is to trace that is traced."""
         self._provider = _provider(endpoint)
         self._propagator = TraceContextTextMapPropagator()
         self._tracer = self._provider.get_tracer("pushery", pushery.__version__)
         self.configure(ratio)
 
     def configure(self, ratio: float) -> None:
-        """Trace so many of the publishes whose backend has not decided that itself."""
+        """Trace so many of the publishes whose backend has not decided that itself, and of the requests to hooks."""
         if isinstance(self._tracer, SdkTracer):  # else OTEL_SDK_DISABLED is set
             self._tracer.sampler = ParentBased(TraceIdRatioBased(ratio))
 
     def traced(self, routes: list[Route]) -> list[Route]:
         """The same routes, whose publishes leave a trace."""
         return [self._traced(route) if route.method == "POST" else route for route in routes]
+
+    def begin(self, kind: str, app_key: str, url: str, *, events: int = 0, sent_before: int = 0) -> "_Asking | None":
+        """A trace of its own for a request to a hook. One that is not traced is sent as if nobody traced: whether its
+        receiver does is then the receiver's own decision.
+        """
+        span = self._tracer.start_span(f"POST {kind}", context=Context(), kind=SpanKind.CLIENT)
+        if not span.is_recording():
+            return None
+        span.set_attributes({"http.request.method": "POST", "pushery.app_key": app_key, **_where(url)})
+        if events:
+            span.set_attribute("pushery.events", events)
+        if sent_before:
+            span.set_attribute("http.request.resend_count", sent_before)
+        headers: dict[str, str] = {}
+        self._propagator.inject(headers, set_span_in_context(span, Context()))
+        return _Asking(span, headers)
 
     def close(self) -> None:
         """Send what is left; may take seconds, so call it on another thread."""
@@ -160,6 +181,34 @@ class _Publishing:
             self._span.set_status(StatusCode.ERROR)
         self._span.end()
         return reply
+
+
+class _Asking:
+    """One request to a hook. Implements `HookTrace`."""
+
+    def __init__(self, span: Span, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        """`traceparent`."""
+        self._span = span
+
+    def end(self, status: int, error: str) -> None:
+        """It was answered with `status`, or with 0 not at all."""
+        if status:
+            self._span.set_attribute("http.response.status_code", status)
+        if error:
+            self._span.set_attribute("error.type", str(status) if status else "no_answer")
+            self._span.set_status(StatusCode.ERROR, error)
+        self._span.end()
+
+
+def _where(url: str) -> dict[str, str | int]:
+    """The attributes that say where a request goes, without what may be secret."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return {}
+    return {"url.full": requests.shown(url), "server.address": host, "server.port": port}
 
 
 def _nobody(why: object) -> int:

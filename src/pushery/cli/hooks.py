@@ -19,7 +19,7 @@ from pushery.node.system import SystemClock
 if TYPE_CHECKING:
     from pushery.storage.hookoutbox import HookOutbox
 
-_SAID: Final = {"replayed": ("goes out again", "go out again"), "deleted": ("is deleted", "are deleted")}
+_SAID: Final = {"replayed": ("goes out again", "go out again"), "dropped": ("is deleted", "are deleted")}
 _LIST: Final = (
     Column("id", right=True, whole=True),
     Column("state"),
@@ -93,7 +93,7 @@ def drop(
             count = 0
         else:
             count = outbox.drop_waiting(app_key, chosen) if waiting else outbox.drop_dead(app_key, chosen)
-    _report(count, "deleted", app_key, chosen, as_json)
+    _report(count, "dropped", app_key, chosen, as_json)
 
 
 def _registered(config: Config, key: str) -> str:

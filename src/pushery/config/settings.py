@@ -124,15 +124,15 @@ class Settings:
     )] = False
 
     otlp_endpoint: Annotated[str, Text("a URL", empty=True, check=check_url), About(
-        "Where traces of publishes go: the base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as "
-        "`http://localhost:4318`. Needs the extra `pushery[otel]`. Empty: no traces.",
+        "Where traces of publishes and hooks go: the base URL of an OpenTelemetry collector that takes OTLP over HTTP, "
+        "such as `http://localhost:4318`. Needs the extra `pushery[otel]`. Empty: no traces.",
         origin="ours: nobody is told of anything until asked for",
         restart="OpenTelemetry is loaded before anybody is served: that takes longer than a client may be held up.",
     )] = ""
 
     trace_sample_ratio: Annotated[float, Ratio(), About(
-        "Of how many publishes a trace is made, from `0.0` (none) to `1.0` (all). A backend that sends `traceparent` "
-        "has decided for its own.",
+        "Of how many publishes, and of how many requests to hooks, a trace is made, from `0.0` (none) to `1.0` (all). "
+        "A backend that sends `traceparent` has decided for its own publishes.",
         origin="ours: one in a hundred shows what is usual, and costs next to nothing",
     )] = 0.01
 
@@ -150,7 +150,7 @@ class Settings:
 
     cors_origins: Annotated[tuple[str, ...], Words("origins", check_origin), About(
         "The origins whose pages may call the HTTP API from a browser, such as `https://example.org`; "
-        "`*` is any. Empty: no CORS headers are sent.",
+        "`*` is any. They may use the credentials that the browser keeps, too. Empty: no CORS headers are sent.",
         origin="ours: closed until opened",
     )] = ()
 

@@ -35,17 +35,22 @@ _LONGEST: Final = 500
 VANISHED: Final = 1006
 """The code of a socket that went without a close (RFC 6455, section 7.1.5)."""
 
-
 NO_CODE: Final = 1005
 """The code of a close that names none."""
 
+WEBSOCKET: Final = "websocket"
+XHR_STREAMING: Final = "xhr_streaming"
+XHR_POLLING: Final = "xhr_polling"
+"""What carries a socket, as pusher-js calls it."""
+
 
 class Visit:
-    """A socket, from its handshake to its end."""
+    """A socket, from the request that opens it to its end."""
 
-    __slots__ = ("_began", "_path", "_peer", "code", "messages")
+    __slots__ = ("_began", "_path", "_peer", "_transport", "code", "messages")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, transport: str = WEBSOCKET) -> None:
+        self._transport = transport
         self._peer = request.peer
         self._path = request.path[:_LONGEST]
         self._began = time.monotonic()
@@ -53,13 +58,19 @@ class Visit:
         """How many have come from the client."""
         self.code = VANISHED
         """With which code it was closed, by whichever side was the first."""
-        _log.info("socket_begins", path=self._path, peer=self._peer, user_agent=_agent(request))
+        _log.info("socket_begins", transport=transport, path=self._path, peer=self._peer, user_agent=_agent(request))
 
     def end(self) -> None:
         """It is gone."""
         seconds = round(time.monotonic() - self._began, 3)
         _log.info(
-            "socket_ends", path=self._path, peer=self._peer, code=self.code, messages=self.messages, seconds=seconds
+            "socket_ends",
+            transport=self._transport,
+            path=self._path,
+            peer=self._peer,
+            code=self.code,
+            messages=self.messages,
+            seconds=seconds,
         )
 
 

@@ -14,11 +14,12 @@ from pushery.core import codes
 from pushery.core.audience import Write
 from pushery.core.codes import Close
 from pushery.core.effects import OpenStream, Session, SessionName, Submit
-from pushery.core.exchange import Refusal, Reply
+from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.outbox import Outbox
 from pushery.core.rates import TokenBucket
 from pushery.core.wheel import NEVER
 from pushery.node import Place
+from pushery.server.access import XHR_POLLING, XHR_STREAMING, Visit
 from pushery.server.admission import RETRY_FULL_S
 from pushery.server.receivers import PollReceiver, Receiver
 from pushery.server.shared import Connection, Shared, stopping
@@ -70,6 +71,7 @@ class HttpPeer(Connection):
         "entry",
         "is_new",
         "place",
+        "visit",
         "wheel_slot",
     )
 
@@ -99,6 +101,8 @@ class HttpPeer(Connection):
         """What is still to be said at the end; nothing more is taken in or handed out."""
         self._rate = TokenBucket()
         self.wheel_slot = NEVER
+        self.visit: Visit | None = None
+        """What the access log will say of it; None when there is none."""
 
     def listen(self, receiver: Receiver) -> None:
         """Speak in this reply from now on, and no longer in an earlier one."""
@@ -144,6 +148,8 @@ class HttpPeer(Connection):
             if self._closing is not None:
                 return
             shared.stats.messages_in += 1
+            if self.visit is not None:
+                self.visit.messages += 1
             if len(message) > limit or len(message.encode()) > limit:
                 log.info("session_failed", code=codes.TOO_BIG.code, reason=codes.TOO_BIG.reason)
                 self.close(codes.TOO_BIG)
@@ -192,6 +198,8 @@ class HttpPeer(Connection):
         if last_words is not None:
             self.send(last_words)
         self._closing = goodbye
+        if self.visit is not None:
+            self.visit.code = goodbye.code
         if close in (codes.TOO_BIG, codes.NO_PONG):
             shared.stats.errors[f"close_{goodbye.code}"] += 1
         self._schedule()
@@ -350,6 +358,8 @@ class HttpPeer(Connection):
         shared.admission.left(self._source)
         if shared.verbose:
             log.debug("session_closed", connections=shared.stats.connections)
+        if self.visit is not None:
+            self.visit.end()
         self._closing = self._closing or codes.NORMAL
         self.entry = _drop
         self._outbox.discard()
@@ -361,8 +371,8 @@ def _line(pieces: list[bytes]) -> bytes:
     return messages_line([str(payload_of(frame), "utf-8", "replace") for frame in frames])
 
 
-def peer_for(shared: Shared, outcome: OpenStream, client: str) -> HttpPeer:
-    """The session that is asked for, or a new one for the client at "ip:port". Raises Refusal."""
+def peer_for(shared: Shared, outcome: OpenStream, request: Request) -> HttpPeer:
+    """The session that is asked for, or a new one for the client that asks. Raises Refusal."""
     peer = shared.sessions.get(outcome.name)
     if peer is not None:
         return peer
@@ -373,11 +383,14 @@ def peer_for(shared: Shared, outcome: OpenStream, client: str) -> HttpPeer:
             message = f"There are {MAX_SESSIONS} sessions without a socket, and no room for more: try again later."
             raise Refusal(503, "too_many_sessions", message, headers=(("Retry-After", str(RETRY_FULL_S)),))
         session = outcome.session()
-        source = shared.admission.admit(client)
+        source = shared.admission.admit(request.peer)
     except Refusal as refusal:
         refusal.headers += outcome.headers  # or a page could not read why
         raise
-    return HttpPeer(shared, outcome.name, session, source)
+    peer = HttpPeer(shared, outcome.name, session, source)
+    if shared.logs_access:
+        peer.visit = Visit(request, XHR_STREAMING if outcome.lasting else XHR_POLLING)
+    return peer
 
 
 def submit(shared: Shared, outcome: Submit) -> Reply:

@@ -98,7 +98,7 @@ class HttpConnection(HttpExchanges):
     def _receive(self, request: Request, outcome: OpenStream) -> Awaitable[Reply] | None:
         """Let a session speak in the reply."""
         shared = self._shared
-        peer = peer_for(shared, outcome, request.peer)
+        peer = peer_for(shared, outcome, request)
         if outcome.lasting:
             shared.stats.http_responses[2] += 1
             if shared.logs_access:

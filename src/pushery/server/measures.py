@@ -32,6 +32,10 @@ _COUNTERS: Final = (
     ("compressed_bytes", "Bytes of the same messages, after it."),
 )
 
+_OWN_FAULTS: Final = dict.fromkeys(("internal_error", "registry_unavailable", "write_failed"), 0)
+"""Kinds of errors that are shown before there are any: to Prometheus what begins with 1 has not risen, and the alert is
+to hear of the first."""
+
 
 class StatsCollector(Collector):
     """Everything that concerns the server as a whole, and if so wanted each app."""
@@ -95,7 +99,7 @@ class StatsCollector(Collector):
         errors = CounterMetricFamily(
             "pushery_errors", "Refused requests and sockets closed for cause.", labels=["kind"]
         )
-        for kind, count in sorted(stats.errors.items()):
+        for kind, count in sorted((_OWN_FAULTS | stats.errors).items()):
             errors.add_metric([kind], count)
         yield errors
         text = "HTTP requests that were answered, by the class of the status."

@@ -3,6 +3,7 @@
 from pushery.workers.connecthook import ConnectHookOptions, ConnectHookWorker
 from pushery.workers.metrics import ConnectHookCollector, HookCollector
 from pushery.workers.options import HookStats, WebhookOptions
+from pushery.workers.traces import HookTrace, HookTraces
 from pushery.workers.webhooks import WebhookWorker
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "ConnectHookWorker",
     "HookCollector",
     "HookStats",
+    "HookTrace",
+    "HookTraces",
     "WebhookOptions",
     "WebhookWorker",
 ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pushery.workers.addresses import is_public
 from pushery.workers.resolver import threaded_resolver
+from pushery.workers.traces import HookTrace
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
@@ -42,6 +43,12 @@ class Outcome(NamedTuple):
     final: bool = False
     body: bytes | None = None
     """What was answered, of at most `MOST_READ` bytes; None when it was longer, slow or broken, or nothing came."""
+    status: int = 0
+    """The last answer's; 0 when there was none."""
+
+
+_CUT_OFF: Final = Outcome(False, "cut off")
+"""Of a request that nobody waits for any more."""
 
 
 class HookClient:
@@ -70,13 +77,30 @@ class HookClient:
             skip_auto_headers=("Accept-Encoding",),
         )
 
-    async def post(self, url: str, content: bytes, headers: Mapping[str, str], own: Mapping[str, str]) -> Outcome:
-        """POST `content`; the headers are `headers`, and `own`, which no redirect takes to another server."""
+    async def post(
+        self,
+        url: str,
+        content: bytes,
+        headers: Mapping[str, str],
+        own: Mapping[str, str],
+        trace: HookTrace | None = None,
+    ) -> Outcome:
+        """POST `content`; the headers are `headers`, and `own`, which no redirect takes to another server.
+
+        `trace` adds its own to the former, and is told how the request has ended.
+        """
+        if trace is not None:
+            headers = {**headers, **trace.headers}
+            own = {name: value for name, value in own.items() if name.lower() not in trace.headers}
+        outcome = _CUT_OFF
         self._under_way += 1
         try:
-            return await self._attempt(url, content, headers, own)
+            outcome = await self._attempt(url, content, headers, own)
+            return outcome
         finally:
             self._under_way -= 1
+            if trace is not None:
+                trace.end(outcome.status, outcome.error)
             if self._is_retired and not self._under_way:
                 await self.close()
 
@@ -96,6 +120,8 @@ class HookClient:
             return Outcome(False, f"no connection: {text}", final=PRIVATE in text)
         except aiohttp.ServerDisconnectedError:
             return Outcome(False, "the server closed the connection without an answer")
+        except aiohttp.ClientResponseError:  # its text holds the whole URL, in which secrets stand
+            return Outcome(False, "the answer is not HTTP")
         except (aiohttp.ClientError, OSError) as error:
             return Outcome(False, f"{type(error).__name__}: {error}"[:300])
         except ValueError as error:  # a host name that IDNA refuses, a header that HTTP does
@@ -120,20 +146,20 @@ class HookClient:
         for _ in range(MOST_REDIRECTS + 1):
             status, location, body = await self._request(target, content, sent, deadline)
             if 200 <= status < 300:
-                return Outcome(True, body=body)
+                return Outcome(True, body=body, status=status)
             if status not in REDIRECTS or not location:
-                return Outcome(False, f"HTTP {status}")
+                return Outcome(False, f"HTTP {status}", status=status)
             if not self._redirects:
-                return Outcome(False, f"HTTP {status}: {REDIRECTED}")
+                return Outcome(False, f"HTTP {status}: {REDIRECTED}", status=status)
             if status == 303:
-                return Outcome(False, "HTTP 303: the answer sends us elsewhere, but not the event")
+                return Outcome(False, "HTTP 303: the answer sends us elsewhere, but not the event", status=status)
             following = target.join(URL(location))
             if target.scheme == "https" and following.scheme != "https":
-                return Outcome(False, f"HTTP {status}: the redirect leaves TLS")
+                return Outcome(False, f"HTTP {status}: the redirect leaves TLS", status=status)
             if following.origin() != target.origin():
                 sent = dict(headers)  # the webhook's own may be credentials of the first server
             target = following
-        return Outcome(False, f"more than {MOST_REDIRECTS} redirects")
+        return Outcome(False, f"more than {MOST_REDIRECTS} redirects", status=status)
 
     async def _request(
         self, target: "URL", content: bytes, headers: Mapping[str, str], deadline: float

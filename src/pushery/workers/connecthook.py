@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import structlog
 
 from pushery.workers.client import HookClient
+from pushery.workers.traces import HookTraces
 
 log = structlog.get_logger("pushery.hooks")
 
@@ -44,10 +45,12 @@ class ConnectHookOptions:
 class ConnectHookWorker:
     """Implements `ConnectHooks`. All methods belong to the server's event loop."""
 
-    def __init__(self, options: ConnectHookOptions | None = None) -> None:
+    def __init__(self, options: ConnectHookOptions | None = None, traces: HookTraces | None = None) -> None:
+        """`traces` is asked in the thread."""
         self.outcomes: Counter[str] = Counter()
         """How often each of `OUTCOMES` came. Written by one thread, read by any."""
         self._options = options or ConnectHookOptions()
+        self._traces = traces
         self._running: _Running | None = None
         self._stopped = False
 
@@ -65,7 +68,7 @@ class ConnectHookWorker:
         if self._stopped:
             return False
         if self._running is None:
-            self._running = _Running(_Asker(self._options, self.outcomes))
+            self._running = _Running(_Asker(self._options, self.outcomes, self._traces))
         running = self._running
         try:
             return await asyncio.wrap_future(running.submit(running.asker.ask(app_key, url, token, tag)))
@@ -97,8 +100,9 @@ class _Lane:
 class _Asker:
     """Belongs to the thread."""
 
-    def __init__(self, options: ConnectHookOptions, outcomes: Counter[str]) -> None:
+    def __init__(self, options: ConnectHookOptions, outcomes: Counter[str], traces: HookTraces | None) -> None:
         self._options = options
+        self._traces = traces
         self._outcomes = outcomes
         self._lanes: dict[str, _Lane] = {}
         self._failing: set[str] = set()
@@ -147,7 +151,8 @@ class _Asker:
                 timeout_s=options.timeout_s, private_addresses=options.private_addresses, redirects=options.redirects
             )
         form = urlencode({"token": token}, errors="replace").encode()
-        outcome = await self._client.post(url, form, _HEADERS, {})
+        trace = None if self._traces is None else self._traces.begin("connect_hook", app_key, url)
+        outcome = await self._client.post(url, form, _HEADERS, {}, trace)
         answered = outcome.accepted or (outcome.error.startswith("HTTP ") and not outcome.error.startswith("HTTP 5"))
         self._log(app_key, "" if answered else outcome.error)
         if not answered:

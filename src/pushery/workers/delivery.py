@@ -18,10 +18,13 @@ from pushery.workers import backoff, requests
 from pushery.workers.client import HookClient, Outcome
 from pushery.workers.lanes import Job, Lanes, Target, TargetKey
 from pushery.workers.options import HookStats, WebhookOptions
+from pushery.workers.traces import HookTraces
 
 log = structlog.get_logger("pushery.hooks")
 
 UNTRIED: Final = "not sent: its time was over, and the webhook had accepted nothing for as long"
+TRIED: Final = "{}; not sent again: its time was over"
+"""Of an event that had been sent before: what came of that tells more."""
 
 Said = tuple[int, bytes]
 """When an event happened, in unix milliseconds, and its JSON."""
@@ -40,6 +43,7 @@ class Delivery:
         chance: Callable[[], float],
         read: Callable[[Iterable[int]], Awaitable[dict[int, Said]]],
         changed: Callable[[], None],
+        traces: HookTraces | None,
     ) -> None:
         self.changes = Changes()
         """What has become of events since this was last replaced; `changed` is called when it grows."""
@@ -51,9 +55,11 @@ class Delivery:
         self._chance = chance
         self._read = read
         self._changed = changed
+        self._traces = traces
         self._client: HookClient | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._attempts: dict[int, int] = {}
+        self._failures: dict[int, Failure] = {}
+        """Of what waits, the events that were sent already."""
         self._cache: dict[int, Said] = {}
         self._cached_bytes = 0
         self._stopping = False
@@ -67,11 +73,16 @@ class Delivery:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def add(self, key: TargetKey, lane: str, event_id: int, said: Said | None, attempts: int = 0) -> None:
-        """An event that is on the disk now waits for its delivery; call `pump` after the last of several."""
+    def add(
+        self, key: TargetKey, lane: str, event_id: int, said: Said | None = None, failure: Failure | None = None
+    ) -> None:
+        """An event that is on the disk now waits for its delivery; call `pump` after the last of several.
+
+        `failure` is what has come of sending it so far; None when it was not sent yet.
+        """
         self.lanes.add(key, lane, event_id)
-        if attempts:
-            self._attempts[event_id] = attempts
+        if failure is not None:
+            self._failures[event_id] = failure
         if said is not None and self._cached_bytes + len(said[1]) <= self._options.cache_bytes:
             self._cache[event_id] = said
             self._cached_bytes += len(said[1])
@@ -150,16 +161,16 @@ class Delivery:
         self._drop([event_id for event_id in job.ids if event_id not in said], gone)
         over = self._overdue(job.target, said)
         if over:
-            self._bury(job.target, [(event_id, UNTRIED) for event_id in over], gone)
+            self._bury(job.target, [self._too_late(event_id) for event_id in over], gone)
         ids = [event_id for event_id in job.ids if event_id not in gone]
         if not ids:
             return None, None
         fitting = _fitting(ids, said, self._options.batch_bytes)
         self.lanes.give_back(job, set(ids) - set(fitting))
-        outcome = await self._post(app, hook, [said[event_id] for event_id in fitting])
+        outcome = await self._post(app, hook, fitting, said)
         return outcome.accepted, self._judge(job.target, fitting, said, outcome, gone)
 
-    async def _post(self, app: App, hook: Webhook, events: list[Said]) -> Outcome:
+    async def _post(self, app: App, hook: Webhook, ids: list[int], said: dict[int, Said]) -> Outcome:
         if self._client is None:
             options = self._options
             self._client = HookClient(
@@ -167,10 +178,14 @@ class Delivery:
                 private_addresses=options.private_addresses,
                 redirects=options.redirects,
             )
-        content = requests.body(events[0][0], [event for _, event in events])
-        ours = requests.headers(app.keys[0], content)
+        content = requests.body(said[ids[0]][0], [said[event_id][1] for event_id in ids])
+        ours, own = requests.headers(app.keys[0], content), requests.own_headers(hook.headers)
+        trace = None
+        if self._traces is not None:
+            sent_before = max(self._sent(event_id) for event_id in ids)
+            trace = self._traces.begin("webhook", app.key, hook.url, events=len(ids), sent_before=sent_before)
         started = self._clock.monotonic()
-        outcome = await self._client.post(hook.url, content, ours, requests.own_headers(hook.headers))
+        outcome = await self._client.post(hook.url, content, ours, own, trace)
         self._stats.request_seconds.observe(self._clock.monotonic() - started)
         return outcome
 
@@ -191,16 +206,16 @@ class Delivery:
         self._stats.failed_attempts += 1
         now_ms = self._clock.wall_ms()
         for event_id in ids:
-            self._attempts[event_id] = self._attempts.get(event_id, 0) + 1
+            self._failures[event_id] = Failure(event_id, self._sent(event_id) + 1, outcome.error)
         ends_ms = {event_id: said[event_id][0] + self._options.retry_time_s * 1000 for event_id in ids}
         over = [event_id for event_id in ids if outcome.final or ends_ms[event_id] <= now_ms]
-        self._bury(target, [(event_id, outcome.error) for event_id in over], gone)
+        self._bury(target, [self._failures[event_id] for event_id in over], gone)
         left = [event_id for event_id in ids if event_id not in gone]
         if not left:
             return None
-        self.changes.failed += [Failure(event_id, self._attempts[event_id], outcome.error) for event_id in left]
+        self.changes.failed += [self._failures[event_id] for event_id in left]
         pause_s = backoff.pause_s(
-            min(self._attempts[event_id] for event_id in left),
+            min(self._sent(event_id) for event_id in left),
             self._chance(),
             first_s=self._options.retry_first_s,
             most_s=self._options.retry_most_s,
@@ -217,6 +232,18 @@ class Delivery:
         before_ms = self._clock.wall_ms() - patience_s * 1000
         return [event_id for event_id in sorted(said) if said[event_id][0] <= before_ms]
 
+    def _sent(self, event_id: int) -> int:
+        """How often an event was sent."""
+        failure = self._failures.get(event_id)
+        return 0 if failure is None else failure.attempts
+
+    def _too_late(self, event_id: int) -> Failure:
+        """What is to be told of an event that is not sent any more."""
+        failure = self._failures.get(event_id)
+        if failure is None:
+            return Failure(event_id, 0, UNTRIED)
+        return failure._replace(error=TRIED.format(failure.error))
+
     async def _said(self, ids: list[int]) -> dict[int, Said]:
         said = {event_id: self._cache[event_id] for event_id in ids if event_id in self._cache}
         missing = [event_id for event_id in ids if event_id not in said]
@@ -227,11 +254,11 @@ class Delivery:
         self.changes.gone += fresh
         gone.update(fresh)
 
-    def _bury(self, target: Target, failures: list[tuple[int, str]], gone: set[int]) -> None:
+    def _bury(self, target: Target, failures: list[Failure], gone: set[int]) -> None:
         if not failures:
             return
-        self.changes.dead += [Failure(event_id, self._attempts.get(event_id, 0), why) for event_id, why in failures]
-        gone.update(event_id for event_id, _ in failures)
+        self.changes.dead += failures
+        gone.update(failure.id for failure in failures)
         self._stats.dead += len(failures)
         if not target.told:
             target.told = True
@@ -239,12 +266,12 @@ class Delivery:
                 "webhook_given_up",
                 app_key=target.key.app_key,
                 url=requests.shown(target.key.url),
-                error=failures[0][1],
+                error=failures[0].error,
             )
 
     def _forget(self, ids: Iterable[int]) -> None:
         for event_id in ids:
-            self._attempts.pop(event_id, None)
+            self._failures.pop(event_id, None)
             said = self._cache.pop(event_id, None)
             if said is not None:
                 self._cached_bytes -= len(said[1])

@@ -18,12 +18,13 @@ from pushery.core.apps import App, Directory
 from pushery.core.hookevents import ARRIVALS, HookEvent, place_of
 from pushery.core.ports import Clock, StorageError
 from pushery.storage.hooklock import HookLock
-from pushery.storage.hookoutbox import Changes, HookOutbox, NewEvent, Waiting
+from pushery.storage.hookoutbox import Changes, Failure, HookOutbox, NewEvent, Waiting
 from pushery.workers import requests
 from pushery.workers.delivery import Delivery
 from pushery.workers.holdback import HoldBack, Notice
 from pushery.workers.lanes import TargetKey
 from pushery.workers.options import HookStats, WebhookOptions
+from pushery.workers.traces import HookTraces
 
 log = structlog.get_logger("pushery.hooks")
 
@@ -54,6 +55,7 @@ class Engine:
         options: WebhookOptions,
         stats: HookStats,
         chance: Callable[[], float],
+        traces: HookTraces | None,
         intake: deque[Notice],
         emptying: Callable[[], None],
     ) -> None:
@@ -77,6 +79,7 @@ class Engine:
             chance=chance,
             read=lambda ids: self._on_disk(lambda: self.outbox.events(ids)),
             changed=self.wake,
+            traces=traces,
         )
         self._held = HoldBack(options.hold_back_s, options.count_s)
         self._leads = False
@@ -374,7 +377,8 @@ class Engine:
 
     def _queue(self, rows: Iterable[Waiting]) -> None:
         for row in rows:
-            self._delivery.add(TargetKey(row.app_key, row.url), row.lane, row.id, None, row.attempts)
+            failure = Failure(row.id, row.attempts, row.error) if row.attempts else None
+            self._delivery.add(TargetKey(row.app_key, row.url), row.lane, row.id, failure=failure)
             self._read_up_to = max(self._read_up_to, row.id)
 
     async def _finish(self, stop_by: float) -> None:

@@ -28,6 +28,7 @@ from pushery.storage.hookoutbox import (
 from pushery.workers.engine import Engine
 from pushery.workers.holdback import Notice
 from pushery.workers.options import HookStats, WebhookOptions
+from pushery.workers.traces import HookTraces
 
 log = structlog.get_logger("pushery.hooks")
 
@@ -56,10 +57,11 @@ class WebhookWorker:
         options: WebhookOptions | None = None,
         *,
         chance: Callable[[], float] = random.random,
+        traces: HookTraces | None = None,
     ) -> None:
         """`sqldir` is the registry's file, beside which the outbox is. `chance` draws evenly from 0 to 1.
 
-        `directory` is read from another thread, one look-up at a time.
+        `directory` is read from another thread, one look-up at a time; `traces` is asked there.
         """
         self.stats = HookStats()
         self._sqldir = sqldir
@@ -67,6 +69,7 @@ class WebhookWorker:
         self._clock = clock
         self._options = options or WebhookOptions()
         self._chance = chance
+        self._traces = traces
         self._intake: deque[Notice] = deque()
         self._is_awake = False
         self._is_full = False
@@ -194,6 +197,7 @@ class WebhookWorker:
             options=self._options,
             stats=self.stats,
             chance=self._chance,
+            traces=self._traces,
             intake=self._intake,
             emptying=self._emptying,
         )

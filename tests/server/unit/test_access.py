@@ -8,8 +8,21 @@ from structlog.testing import capture_logs
 
 from pushery.core.exchange import Request
 from pushery.server.access import shown_target
+from pushery.server.fallbacks import EXPIRY_S
 from tests.node.fakes import in_loop, turns
-from tests.server.unit.memory import CLOSE, KEY, SUPER_AUTH, TEXT, Scene, frame, handshake, push_request, request
+from tests.server.unit.memory import (
+    CLOSE,
+    KEY,
+    SLACK,
+    SUPER_AUTH,
+    TEXT,
+    Scene,
+    frame,
+    handshake,
+    push_request,
+    request,
+)
+from tests.server.unit.polling import MESSAGE_LIMIT, FallbackScene, Page, said_on
 
 
 def lines(logs: list[Any], event: str) -> list[dict[str, Any]]:
@@ -101,8 +114,9 @@ async def test_a_socket_leaves_a_line_at_either_end() -> None:
         await turns(4)
     path, peer = f"/ws/{KEY}/A:1", "203.0.113.9:4711"
     assert lines(logs, "request") == []
-    assert lines(logs, "socket_begins") == [{"path": path, "peer": peer, "user_agent": "a test"}]
-    assert lines(logs, "socket_ends") == [{"path": path, "peer": peer, "code": 1001, "messages": 2}]
+    socket = {"transport": "websocket", "path": path, "peer": peer}
+    assert lines(logs, "socket_begins") == [{**socket, "user_agent": "a test"}]
+    assert lines(logs, "socket_ends") == [{**socket, "code": 1001, "messages": 2}]
     scene.close()
 
 
@@ -117,6 +131,54 @@ async def test_a_socket_that_vanishes_or_names_no_code_is_told_so() -> None:
         second.send(frame(CLOSE))
         await turns()
     assert [line["code"] for line in lines(logs, "socket_ends")] == [1006, 1005]
+    scene.close()
+
+
+@pytest.mark.parametrize(("transport", "target"), [("xhr_streaming", "xhr_streaming"), ("xhr_polling", "xhr")])
+@in_loop
+async def test_a_socket_over_http_leaves_the_same_lines_however_many_requests_it_takes(
+    transport: str, target: str
+) -> None:
+    scene = FallbackScene()
+    scene.shared.logs_access = True
+    page = Page(scene)
+    with capture_logs() as logs:
+        agent = "User-Agent: a test"
+        stream = await (page.stream(agent) if transport == "xhr_streaming" else page.poll(None, agent))
+        await page.subscribe()
+        await page.send({"event": "pusher:ping", "data": {}}, {"event": "pusher:ping", "data": {}})
+        stream.vanish()
+        await turns()
+        assert lines(logs, "socket_ends") == []
+        scene.pass_time(EXPIRY_S + SLACK)
+    socket = {"transport": transport, "path": f"{page.base}/{target}", "peer": "203.0.113.9:4711"}
+    assert lines(logs, "socket_begins") == [{**socket, "user_agent": "a test"}]
+    assert lines(logs, "socket_ends") == [{**socket, "code": 1006, "messages": 3}]
+    scene.close()
+
+
+@in_loop
+async def test_of_a_socket_over_http_the_code_is_the_one_that_its_client_was_told() -> None:
+    scene = FallbackScene()
+    scene.shared.logs_access = True
+    page = Page(scene)
+    with capture_logs() as logs:
+        stream = await page.stream()
+        await page.send("x" * (MESSAGE_LIMIT + 1))
+        await turns(3)
+    (line,) = lines(logs, "socket_ends")
+    assert line["code"] == said_on(stream).closed[0] == 1009
+    scene.close()
+
+
+@in_loop
+async def test_of_a_socket_over_http_nothing_is_logged_unless_it_is_wanted() -> None:
+    scene = FallbackScene()
+    with capture_logs() as logs:
+        await Page(scene).poll()
+        scene.pass_time(EXPIRY_S + SLACK)
+    assert scene.online == 0
+    assert logs == []
     scene.close()
 
 
