@@ -63,6 +63,15 @@ def test_another_app_behind_the_same_key_leaves_nothing_of_the_one_before() -> N
     assert list(directory.by_key) == ["key-2", "key-1"]
 
 
+def test_an_id_and_a_key_that_another_app_has_by_now_stay_with_that_one() -> None:
+    directory = Directory([app(1, "new")])
+    another = msgspec.structs.replace(app(2, "new"), id="1")
+    directory.put(another)
+    assert directory.drop("key-1")
+    assert dict(directory.by_id) == {"1": another}
+    assert dict(directory.by_key) == {"key-2": another, "new": another}
+
+
 def test_a_dropped_app_is_gone_from_everywhere() -> None:
     directory = Directory([app(1, "new"), app(2)])
     assert directory.drop("key-1")

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from pushery.core import codes
-from pushery.core.apps import App
-from pushery.core.effects import ListApps
+from pushery.core.apps import App, KeyPair
+from pushery.core.effects import ChangeApp, ListApps
 from pushery.core.exchange import Reply
 from pushery.core.ports import StorageError
 from tests.node.asking import (
@@ -158,6 +158,74 @@ async def test_an_app_that_another_process_removes_is_gone_with_its_sockets(worl
 
 
 @in_loop
+async def test_sockets_of_an_app_are_none_of_the_next_that_has_its_key(world: World) -> None:
+    node = world.node()
+    other_process = world.node().registry
+    old = Client(node, KEY, "A:1")
+    await other_process.remove(KEY)
+    another = await other_process.add(draft(KEY))
+    watching = asyncio.ensure_future(node.apps.watch(0))
+    await until(lambda: node.registry.apps[KEY] == another)
+    new = Client(node, KEY, "A:1")
+    await until(lambda: old.closes)
+    assert old.closes == [codes.APP_UNREGISTERED]
+    await turns()
+    assert new.closes == []
+    assert node.publish(text("x")) == 1
+    watching.cancel()
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+@in_loop
+async def test_a_change_that_finds_the_app_gone_closes_its_sockets(world: World, comes_back: bool) -> None:
+    node = world.node()
+    other_process = world.node().registry
+    client, stays = Client(node, KEY, "A:1"), Client(node, OTHER, "A:1")
+    await other_process.remove(KEY)
+    if comes_back:
+        await other_process.add(draft(KEY))
+    rename = ChangeApp(KEY, lambda app: replace(app, name="new"), lambda app: Reply(404 if app is None else 200))
+    assert (await later(node.perform(rename))).status == (200 if comes_back else 404)
+    await until(lambda: client.closes)
+    assert client.closes == [codes.APP_UNREGISTERED]
+    assert stays.closes == []
+
+
+@in_loop
+async def test_unregistering_what_another_process_has_removed_closes_its_sockets(world: World) -> None:
+    node = world.node()
+    client = Client(node, KEY, "A:1")
+    await world.node().registry.remove(KEY)
+    assert (await later(node.perform(unregister()))).status == 404
+    await until(lambda: client.closes)
+    assert client.closes == [codes.APP_UNREGISTERED]
+
+
+@in_loop
+async def test_registering_the_key_of_an_app_that_another_process_has_removed_closes_its_sockets(world: World) -> None:
+    node = world.node()
+    client = Client(node, KEY, "A:1")
+    await world.node().registry.remove(KEY)
+    assert (await later(node.perform(replace(register(), app_key=KEY)))).status == 200
+    await until(lambda: client.closes)
+    assert client.closes == [codes.APP_UNREGISTERED]
+    assert node.publish(text("x")) == 0
+
+
+@in_loop
+async def test_a_change_by_another_process_closes_no_socket(world: World) -> None:
+    node = world.node()
+    client = Client(node, KEY, "A:1")
+    pair = KeyPair(key="d" * 32, secret="6" * 40)
+    await world.node().registry.change(KEY, lambda app: replace(app, name="new", keys=(pair,)))
+    await node.registry.refresh()
+    await turns(3)
+    assert node.registry.apps[KEY].keys == (pair,)
+    assert client.closes == []
+    assert node.publish(text("x")) == 1
+
+
+@in_loop
 async def test_the_watch_goes_on_when_the_registry_cannot_be_read_for_a_while(world: World) -> None:
     node = world.node()
     store = world.stores[0]
@@ -180,11 +248,11 @@ async def test_the_registry_is_read_again_only_when_another_process_has_written(
     node = world.node()
     registry, store = node.registry, world.stores[0]
     await registry.add(draft("n" * 32))
-    assert await registry.refresh() == []
+    await registry.refresh()
     assert store.loads == 1
     await world.node().registry.remove(OTHER)
-    assert await registry.refresh() == [OTHER]
-    assert await registry.refresh() == []
+    await registry.refresh()
+    await registry.refresh()
     assert store.loads == 2
     assert list(registry.apps) == [KEY, "n" * 32]
 

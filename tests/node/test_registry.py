@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pushery.core.apps import App, KeyPair
+from pushery.core.apps import App, AppDraft, KeyPair
 from pushery.core.exchange import Refusal
 from pushery.core.ports import StorageError
 from pushery.node.registry import Registry
@@ -102,7 +102,10 @@ async def test_changes_of_another_process_are_taken_in() -> None:
     async with registry_of(A, B) as (registry, _, other):
         other.change(A, lambda app: replace(app, keys=(SECOND,)))
         untouched = registry.apps[B]
-        assert await registry.refresh() == []
+        gone: list[str] = []
+        registry.attach(gone.append)
+        await registry.refresh()
+        assert gone == []
         assert registry.apps[A].keys == (SECOND,)
         assert list(registry.directory.by_key) == [B, SECOND.key]
         assert registry.apps[B] is untouched
@@ -117,19 +120,106 @@ async def test_apps_stand_in_order_of_registration_whoever_came_into_memory_firs
         await registry.refresh()
         assert list(registry.apps) == list(registry.directory.by_key) == [A, B, C]
         other.remove(A)
-        assert await registry.refresh() == [A]
+        await registry.refresh()
         assert list(registry.directory.by_id) == [registry.apps[key].id for key in (B, C)]
+
+
+# An app that another process has removed, and perhaps another of its key since: `gone` hears of it.
+
+
+def again(key: str) -> AppDraft:
+    """What an app is registered with later on."""
+    return replace(draft(key, "again"), registered_ms=1)
 
 
 @in_loop
 async def test_an_app_that_was_removed_and_another_of_its_key_count_as_two() -> None:
     async with registry_of(A, B) as (registry, _, other):
+        gone: list[App] = []
+        registry.attach(lambda key: gone.append(registry.apps.get(key) or before))
+        before = registry.apps[A]
         other.remove(A)
         another = other.add(draft(A), "app-id")
-        assert await registry.refresh() == [A]
+        await registry.refresh()
+        assert gone == [before]  # told before the other was there
         assert registry.apps[A] == another
         assert list(registry.directory.by_id) == [registry.apps[B].id, "app-id"]
-        assert await registry.refresh() == []
+        await registry.refresh()
+        assert gone == [before]
+
+
+@in_loop
+async def test_two_apps_of_one_key_are_told_apart_also_when_they_were_given_the_same_id() -> None:
+    async with registry_of(B) as (registry, _, other):
+        gone: list[str] = []
+        registry.attach(gone.append)
+        other.add(draft(A), "app-id")
+        await registry.refresh()
+        other.change(A, lambda app: replace(app, name="new", keys=(SECOND,), auth_password="new"))
+        await registry.refresh()
+        assert gone == []
+        other.remove(A)
+        another = other.add(again(A), "app-id")
+        await registry.refresh()
+        assert gone == [A]
+        assert registry.directory.by_id["app-id"] is registry.directory.by_key[A] is registry.apps[A]
+        assert registry.apps[A] == another
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+@pytest.mark.parametrize("call", ["change", "remove"])
+@in_loop
+async def test_a_call_that_finds_another_app_or_none_tells_of_the_one_before(call: str, comes_back: bool) -> None:
+    async with registry_of(A, B) as (registry, _, other):
+        gone: list[str] = []
+        registry.attach(gone.append)
+        other.remove(A)
+        if comes_back:
+            other.add(again(A))
+        found = await (registry.change(A, renamed("new")) if call == "change" else registry.remove(A))
+        assert bool(found) is comes_back
+        assert gone == [A]
+        await registry.refresh()
+        assert gone == [A]
+        assert (A in registry.apps) is (comes_back and call == "change")
+
+
+@in_loop
+async def test_registering_a_key_that_another_process_has_freed_tells_of_the_app_before() -> None:
+    async with registry_of(A, B) as (registry, _, other):
+        gone: list[str] = []
+        registry.attach(gone.append)
+        other.remove(A)
+        app = await registry.add(again(A))
+        assert gone == [A]
+        await registry.refresh()
+        assert gone == [A]
+        assert registry.apps[A] == app
+
+
+@in_loop
+async def test_an_id_and_a_key_that_another_process_has_freed_lead_to_who_has_them_now() -> None:
+    async with registry_of(B) as (registry, _, other):
+        other.add(draft(A), "app-id")
+        other.change(A, lambda app: replace(app, keys=(*app.keys, SECOND)))
+        await registry.refresh()
+        other.remove(A)
+        app = await registry.add(again(SECOND.key), "app-id")
+        await registry.refresh()
+        assert registry.directory.by_id["app-id"] == registry.directory.by_key[SECOND.key] == app
+        assert list(registry.apps) == [B, SECOND.key]
+
+
+@in_loop
+async def test_late_news_of_an_app_that_is_no_more_costs_the_next_of_its_key_one_look() -> None:
+    async with registry_of(A) as (registry, _, other):
+        other.remove(A)
+        other.add(again(A))
+        await registry.refresh()
+        registry.forget(A)
+        assert A not in registry.apps
+        await registry.refresh()
+        assert registry.apps[A].name == "again"
 
 
 @in_loop

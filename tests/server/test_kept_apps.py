@@ -4,21 +4,30 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from hashlib import md5, sha256
+from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_in
 from pusher.errors import PusherError
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close
 
+from pushery.core.apps import AppDraft, KeyPair
+from pushery.storage import open_app_store
 from tests.cli.test_cli import assert_fails, fields_of, pushery_command
 from tests.clients.plain import plain_socket
 from tests.clients.site import Account
 from tests.console.signedin import Visitor
 from tests.console.test_feed import page
-from tests.support.server import ADMIN, Answer, ServerProcess, TestApp, wait_until
+from tests.support.server import ADMIN, DEADLINE_S, Answer, ServerProcess, TestApp, wait_until
 from tests.workers.receiver import receiving
 
 pytestmark = pytest.mark.process
+
+PAIR = KeyPair(key="a-second-key", secret="a-second-secret")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +68,11 @@ def test_backends_and_clients_go_on_with_what_they_had(server: ServerProcess) ->
     for wrong in (replace(account, secret="other"), replace(account, id="7654321")):
         with pytest.raises(PusherError):
             wrong.backend(server.port).trigger("news", "e", 1)
+
+
+def shown(server: ServerProcess, account: Account) -> Any:
+    """What the admin API says of an app."""
+    return server.request("GET", f"/api/admin/apps/{account.key}").json
 
 
 def trigger(server: ServerProcess, account: Account, channel: str, event: str) -> int:
@@ -155,6 +169,28 @@ def test_the_command_line_keeps_them_and_a_running_server_follows(server: Server
     assert_fails(again, 1, "the key cli-key belongs to an app here")
     again = pushery_command(server.directory, "app", "add", "moved", "--id", "cli-id")
     assert_fails(again, 1, "the id cli-id belongs to an app here")
+
+
+def test_an_app_that_is_removed_and_registered_again_with_all_it_had_is_another(server: ServerProcess) -> None:
+    account = kept(server, "again")
+    app = TestApp(account.key, ADMIN)
+    with plain_socket(server.port, account) as old, server.client(app, "A:1") as old_tag:
+        with closing(open_app_store(str(server.settings["sqldir"]))) as store:  # as the command line does
+            [before] = [each for each in store.load() if each.key == account.key]
+            store.change(account.key, lambda each: replace_in(each, name="changed", keys=(*each.keys, PAIR)))
+            wait_until(lambda: shown(server, account)["name"] == "changed", "the server to take the change in")
+            assert server.push(app, "still here") == 1
+            assert old_tag.recv(DEADLINE_S) == "still here"
+            store.remove(account.key)
+            draft = {name: getattr(before, name) for name in AppDraft.__struct_fields__}
+            store.add(AppDraft(**draft | {"registered_ms": int(time.time() * 1000)}), account.id)
+        with pytest.raises(ConnectionClosed) as closed:
+            old_tag.recv(DEADLINE_S)
+        assert closed.value.rcvd == Close(4001, "app unregistered")
+        assert old.frame("pusher:error")["data"]["code"] == 4001
+    with server.client(app, "A:1") as new:
+        assert server.push(app, "hello") == 1
+        assert new.recv(DEADLINE_S) == "hello"
 
 
 @pytest.mark.parametrize("name", ["private-app-x", "private-stream-", "x" * 60, "-", "overview"])

@@ -37,10 +37,10 @@ def open_tour(page: Page, server: ServerProcess, app: TestApp, tag: str) -> None
 
 
 @contextmanager
-def browser_page(chromium: str) -> Iterator[Page]:
-    """An empty page; whatever a script of it throws is an error in the end."""
+def browser_page(chromium: str, *arguments: str) -> Iterator[Page]:
+    """An empty page, of a browser with further arguments; whatever a script of it throws is an error in the end."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, *arguments])
         page = browser.new_page()
         page.set_default_timeout(PATIENCE_MS)
         thrown: list[str] = []

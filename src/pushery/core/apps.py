@@ -85,29 +85,29 @@ class Directory:
 
     def put(self, app: App) -> None:
         """Take in a new app, or what it has become."""
-        self._forget_keys(app.key)
         before = self._apps.get(app.key)
-        if before is not None and before.id != app.id:  # another app: the one of this key was removed meanwhile
-            self._by_id.pop(before.id, None)
+        if before is not None:
+            self._forget(before)
         self._apps[app.key] = self._all[app.key] = app
         self._by_id[app.id] = app
         self._by_key.update((pair.key, app) for pair in app.keys)
 
     def drop(self, app_key: str) -> bool:
         """Forget an app; False when it was not there."""
-        self._forget_keys(app_key)
         app = self._apps.pop(app_key, None)
         if app is not None:
             del self._all[app_key]
-            self._by_id.pop(app.id, None)
+            self._forget(app)
         return app is not None
 
     def put_own(self, app: App) -> None:
         """Take in an app of the server's own: its sockets are let in by whoever put it here, and nothing lists it."""
         self._all[app.key] = app
 
-    def _forget_keys(self, app_key: str) -> None:
-        app = self._apps.get(app_key)
-        if app is not None:
-            for pair in app.keys:
-                self._by_key.pop(pair.key, None)
+    def _forget(self, app: App) -> None:
+        """Let its id and its keys lead to it no more; those that were given to another meanwhile lead there."""
+        if self._by_id.get(app.id) is app:
+            del self._by_id[app.id]
+        for pair in app.keys:
+            if self._by_key.get(pair.key) is app:
+                del self._by_key[pair.key]

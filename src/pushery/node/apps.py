@@ -45,6 +45,7 @@ class AppDesk:
         self._tell_removed = tell_removed
         self._tasks: set[asyncio.Task[None]] = set()
         """Work that nobody waits for; the event loop itself would let it be collected."""
+        registry.attach(self._close)
 
     async def register(self, effect: RegisterApp) -> Reply:
         """Take a new app in."""
@@ -66,7 +67,6 @@ class AppDesk:
         """Remove an app and close its sockets, on all nodes."""
         was_there = await self._registry.remove(effect.app_key)
         if was_there:
-            self.close(effect.app_key)
             self._tell_removed(effect.app_key)
         return effect.answer(was_there)
 
@@ -87,7 +87,7 @@ class AppDesk:
         while True:
             await asyncio.sleep(every_s)
             try:
-                removed = await self._registry.refresh()
+                await self._registry.refresh()
             except Exception as error:
                 self._stats.registry_failures += 1
                 if readable:  # said once, not every second
@@ -97,10 +97,8 @@ class AppDesk:
             if not readable:
                 readable = True
                 log.info("registry_readable")
-            for key in removed:
-                self.close(key)
 
-    def close(self, app_key: str) -> None:
+    def _close(self, app_key: str) -> None:
         """Close everybody who is online in an app that is no more."""
         peers = cast(list[Peer], self._hub.drop(app_key))
         log.info("app_unregistered", app_key=app_key, sockets=len(peers))

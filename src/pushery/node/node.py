@@ -363,7 +363,6 @@ class Node:
         match envelope:
             case Unregistered():
                 self.registry.forget(envelope.app_key)
-                self.apps.close(envelope.app_key)
             case Published() if envelope.publication.app_key in self.registry.apps:
                 self._deliver(envelope.publication)
             case PublishedEvents() if envelope.app_key in self.registry.apps:

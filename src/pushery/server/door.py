@@ -19,6 +19,7 @@ from pushery.core.ports import StorageError
 from pushery.core.sources import source_of
 from pushery.server.cors import preflight
 from pushery.server.fallbacks import submit
+from pushery.server.foreign import refuse_foreign_pages
 from pushery.server.proxies import asked_by
 from pushery.server.router import Router
 from pushery.server.shared import Shared
@@ -61,6 +62,7 @@ class Door:
         try:
             if shared.trusted_proxies:
                 request.peer, request.secure = asked_by(request, shared.trusted_proxies, shared.forwarded_header)
+            refuse_foreign_pages(request, shared.cors_origins)
             if guesses.suspicious:
                 self._refuse_guesses(request)
             outcome = self._options(request) if request.method == "OPTIONS" else self._router.dispatch(request)
