@@ -3,8 +3,10 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from pushery.console import visitors
+from pushery.testing import run_server
 from tests.support.browser import PATIENCE_MS, shows
-from tests.support.console import FAILED_REQUEST, FAILED_SOCKET, flaws, sign_in, walk, watched
+from tests.support.console import FAILED_REQUEST, FAILED_SOCKET, LOOK_AWAY, flaws, sign_in, walk, watched
 from tests.support.server import ADMIN, ServerProcess, TestApp
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
@@ -45,6 +47,22 @@ def test_a_session_that_has_ended_leads_back_to_the_form(page: Page, server: Ser
         sign_in(page, server)
         page.context.clear_cookies()  # what the page asks for next, it is refused
         expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_a_page_that_nobody_looks_at_is_at_the_form_once_its_session_has_ended(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with run_server() as server:  # in this process, so that its sessions can be made to end
+        page.goto(f"{server.url}/console/sign-in")
+        page.get_by_label("Account").fill(server.auth[0])
+        page.get_by_label("Password").fill(server.auth[1])
+        page.get_by_label("Password").press("Enter")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+        page.evaluate(LOOK_AWAY, True)
+        page.wait_for_load_state("networkidle")
+        monkeypatch.setattr(visitors, "IDLE_S", 0.0)
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page).to_have_url(f"{server.url}/console/sign-in")
 
 
 def test_the_admin_of_an_app_sees_that_app_and_nothing_else(page: Page, server: ServerProcess, app: TestApp) -> None:

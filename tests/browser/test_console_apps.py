@@ -36,7 +36,7 @@ def _setting(page: Page, label: str) -> Locator:
 
 
 def _rows(page: Page, table: str) -> Locator:
-    return page.get_by_role("table", name=table).locator("tbody tr")
+    return page.get_by_role("table", name=table, exact=True).locator("tbody tr")
 
 
 def test_a_new_app_is_shown_with_all_that_its_owner_needs(page: Page, server: ServerProcess) -> None:
@@ -62,6 +62,44 @@ def test_a_new_app_is_shown_with_all_that_its_owner_needs(page: Page, server: Se
         dialog.get_by_role("button", name="Show me snippets").click()
         expect(page.get_by_role("heading", name="Push to tags")).to_be_visible(timeout=PATIENCE_MS)
         assert page.url.endswith(f"#/apps/{app['app_key']}/snippets")
+
+
+def test_an_app_that_moves_here_keeps_its_id_key_and_secret(page: Page, server: ServerProcess) -> None:
+    server.request("POST", "/api/admin/apps", b'{"name": "shop", "app_key": "taken-key"}', headers=JSON)
+    with watched(page, server, FAILED_REQUEST):
+        sign_in(page, server, at="#/apps")
+        page.get_by_role("button", name="Register an app").click()
+        page.get_by_label("Name", exact=True).fill("kitchen")
+        moving = page.get_by_text("Moving from another server?")
+        expect(page.get_by_label("App key")).to_be_hidden()
+        moving.focus()
+        page.keyboard.press("Enter")
+        assert flaws(page) == []
+        walk(page, 6)
+        for label, wrong, said in (
+            ("App id", "a/b", "The id of an app has 1 to 64 letters"),
+            ("App id", "7" * 65, "This is too long."),
+            ("App key", "apps", "The key of an app cannot be 'apps'"),
+            ("App key", "taken-key", "The key taken-key belongs to an app here"),
+            ("App secret", "two words", "The secret of an app has 1 to 128 visible"),
+        ):
+            box = page.get_by_label(label)
+            box.fill(wrong)
+            moving.click()  # a mistake opens it again
+            expect(box).to_be_hidden()
+            page.get_by_role("button", name="Register", exact=True).click()
+            field = page.locator(".field").filter(has=box)
+            expect(field.get_by_role("alert")).to_contain_text(said)
+            expect(box).to_be_focused()
+            box.fill("")
+        expect(page.get_by_role("dialog").get_by_role("alert")).to_have_count(1)
+        for label, kept in (("App id", "1234567"), ("App key", "278d425bdf160c739803"), ("App secret", "7ad3773142")):
+            page.get_by_label(label).fill(f" {kept} ")
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="kitchen is registered")
+        for kept in ("1234567", "278d425bdf160c739803", "7ad3773142"):
+            expect(dialog.get_by_text(kept, exact=True)).to_be_visible()
+    Account("1234567", "278d425bdf160c739803", "7ad3773142").backend(server.port).trigger("news", "e", "as before")
 
 
 def test_apps_are_searched_and_paged(page: Page, server: ServerProcess) -> None:

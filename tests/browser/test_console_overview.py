@@ -1,5 +1,6 @@
 """The console's overview: that of the server, and that of one app, live."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -7,20 +8,61 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.support.browser import PATIENCE_MS, shows
-from tests.support.console import FAILED_SOCKET, flaws, sign_in, walk, watched
+from tests.support.console import FAILED_SOCKET, LOOK_AWAY, flaws, sign_in, walk, watched
 from tests.support.server import DEADLINE_S, ServerProcess, TestApp, wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
+
+JSON = {"Content-Type": "application/json"}
 
 PAINTED = """(canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return data.some((value) => value !== 0);
 }"""
 
-LOOK_AWAY = """(hidden) => {
-  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-  document.dispatchEvent(new Event("visibilitychange"));
-}"""
+NOTE_LABELS = """
+  window.labels = [];
+  const { fillText, clearRect } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+    this.times = [];
+    clearRect.apply(this, box);
+  };
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    fillText.call(this, text, x, y);
+    if (!String(text).includes(":")) return;
+    const half = this.measureText(text).width / 2;
+    const times = (this.times ??= []);
+    labels.push([text, x - half, x + half, this.canvas.width, [...times]]);
+    times.push([x - half, x + half]);
+  };
+"""
+"""Note the times that are drawn, with their edges and those of the ones before them in the same chart."""
+
+FIVE_MINUTES = [
+    {
+        "at_ms": 1000 * (3_999_999_960 - 299 + second),
+        "connections": 40 + second % 7,
+        "apps": 1,
+        "tags": 1,
+        "channels": 1,
+        "users": 0,
+        "opened_per_s": 1,
+        "pushes_per_s": 10,
+        "deliveries_per_s": 400 + 10 * (second % 9),
+        "bytes_out_per_s": 1000,
+        "requests_per_s": 12,
+        "p50_ms": 0.2,
+        "p99_ms": 0.9,
+        "slow_per_s": 0,
+        "errors_per_s": 0,
+        "errors": {},
+        "totals": {"pushes": 1, "deliveries": 1, "slow_clients": 0, "errors": 0},
+        "buffered_bytes": 0,
+        "lag_ms": 0.1,
+    }
+    for second in range(300)
+]
+"""They end with a full minute, so that a time stands at the very edge, and in the future: nothing comes after them."""
 
 
 def _figure(page: Page, name: str) -> Locator:
@@ -64,6 +106,37 @@ def test_what_happens_is_seen_within_seconds(page: Page, server: ServerProcess, 
         assert all(canvas.evaluate(PAINTED) for canvas in drawn.all()[6:])
         row = page.get_by_role("table", name="Apps by activity").get_by_role("row").filter(has_text="test")
         _while_pushing(server, app, lambda: row.get_by_role("cell").nth(2).inner_text() not in ("–", "0"), "a rate")
+
+
+def test_the_busiest_app_is_found_among_hundreds(page: Page, server: ServerProcess) -> None:
+    for number in range(150):
+        server.request("POST", "/api/admin/apps", json.dumps({"name": f"app {number}"}).encode(), headers=JSON)
+    last = server.register("the last one")
+    with watched(page, server), server.client(last, "A:1"):
+        sign_in(page, server)
+        rows = page.get_by_role("table", name="Apps by activity").locator("tbody tr")
+        expect(rows).to_have_count(8)
+        expect(rows.first).to_contain_text("the last one")
+        rate = rows.first.get_by_role("cell").nth(3)
+        _while_pushing(server, last, lambda: rate.inner_text() not in ("–", "0"), "a rate")
+        expect(rows.first).to_contain_text("the last one")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_times_below_the_charts_have_one_form(page: Page, server: ServerProcess, width: int) -> None:
+    server.register()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.add_init_script(NOTE_LABELS)
+    page.route("**/console/api/overview", lambda route: route.fulfill(json={"readings": FIVE_MINUTES}))
+    with watched(page, server):
+        sign_in(page, server)
+        expect(page.locator(".chart-canvas canvas")).to_have_count(4)
+        wait_until(lambda: len(page.evaluate("labels")) >= 8, "the labels of four charts")
+        labels = page.evaluate("labels")
+    assert [text for text, *_ in labels if not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]", text)] == []
+    for text, left, right, most, others in labels:
+        assert 0 <= left < right <= most, f"{text} is cut off"
+        assert all(right + 4 < start or end + 4 < left for start, end in others), f"{text} stands on another one"
 
 
 def test_errors_are_told_by_kind(page: Page, server: ServerProcess, app: TestApp) -> None:

@@ -3,6 +3,7 @@
 import json
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,14 +80,30 @@ def test_ctrl_c_reports_what_there_is(running: ServerProcess) -> None:
     assert "Interrupted" in said
 
 
-def test_a_wrong_password_and_a_server_that_is_not_there_are_told(running: ServerProcess) -> None:
+def test_a_wrong_password_is_told(running: ServerProcess) -> None:
     base = ("bench", "--clients", "2", "--duration", "0.2")
     done = pushery_command(running.directory, *base, "--url", running.url, "--dialect", "tags", "--auth", "admin:wrong")
     assert done.returncode == 1
     assert "status 401" in done.stdout
-    done = pushery_command(running.directory, *base, "--url", "http://127.0.0.1:9")
-    assert done.returncode == 1
-    assert "connection refused" in done.stdout
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line_before_anything_is_measured(running: ServerProcess) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        nowhere = f"127.0.0.1:{closed.getsockname()[1]}"
+        bench = ("bench", "--clients", "2", "--duration", "0.2")
+        said = f"no answer from http://{nowhere}: connection refused, so no server runs there"
+        done = pushery_command(running.directory, *bench, "--url", f"http://{nowhere}")
+        assert_fails(done, 1, said)
+        assert len(done.stderr.splitlines()) == 1
+        done = pushery_command(running.directory, *bench, "--url", f"http://{nowhere}", "--json")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert said in json.loads(done.stderr)["error"]["message"]
+        # Clients and backends may have an address each; it is enough that one of them is closed.
+        for listen, admin_listen in ((nowhere, f"127.0.0.1:{running.port}"), (f"127.0.0.1:{running.port}", nowhere)):
+            environment = {"PUSHERY_LISTEN": listen, "PUSHERY_ADMIN_LISTEN": admin_listen}
+            done = pushery_command(running.directory, *bench, environ=environment)
+            assert_fails(done, 1, said)
 
 
 def test_a_server_that_stops_meanwhile_is_told(tmp_path: Path) -> None:

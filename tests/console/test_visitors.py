@@ -67,7 +67,18 @@ def test_a_session_lasts_while_it_is_used_and_ends_with_signing_out(visitors: Vi
     assert again is not None
     visitors.sign_out(again.token)
     assert visitors.find(again.token, 0) is None
-    assert not visitors.lasts(again)
+    assert not visitors.lasts(again, 0)
+
+
+def test_a_session_ends_by_itself_when_nothing_was_asked_for_too_long(visitors: Visitors) -> None:
+    visitor = visitors.sign_in("admin", "secret", 0)
+    assert visitor is not None
+    assert visitors.find(visitor.token, 10) is visitor
+    assert visitors.look(visitor.token, IDLE_S + 10) is visitor  # which is no request
+    assert visitors.lasts(visitor, IDLE_S + 10)
+    assert visitors.look(visitor.token, IDLE_S + 11) is None
+    assert not visitors.lasts(visitor, IDLE_S + 11)
+    assert visitors.find(visitor.token, IDLE_S + 11) is None
 
 
 def test_a_session_ends_when_its_password_is_another_one(visitors: Visitors, directory: Directory) -> None:
@@ -77,7 +88,7 @@ def test_a_session_ends_when_its_password_is_another_one(visitors: Visitors, dir
     directory.put(replace(SHOP, auth_password="new"))
     assert list(visitors.apps_of(shop)) == [THIRD.key]
     directory.drop(THIRD.key)
-    assert visitors.look(shop.token) is None
+    assert visitors.look(shop.token, 0) is None
     assert visitors.find(shop.token, 0) is None
     visitors.super_admin = credentials("admin", "new")
     assert not visitors.is_operator(operator)
@@ -93,8 +104,8 @@ def test_sessions_are_bounded_and_the_one_idle_for_longest_goes(
     assert second is not None
     visitors.find(first.token, 1)
     assert visitors.sign_in("admin", "secret", 2) is not None
-    assert visitors.lasts(first)
-    assert not visitors.lasts(second)
+    assert visitors.lasts(first, 2)
+    assert not visitors.lasts(second, 2)
 
 
 def test_of_one_account_only_so_many_sessions_are_kept(visitors: Visitors, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +115,7 @@ def test_of_one_account_only_so_many_sessions_are_kept(visitors: Visitors, monke
     assert operator is not None
     assert first is not None
     assert last is not None
-    assert [visitors.lasts(each) for each in (operator, first, last)] == [True, False, True]
+    assert [visitors.lasts(each, 0) for each in (operator, first, last)] == [True, False, True]
 
 
 def test_whoever_administers_one_of_many_apps_is_not_compared_with_all_of_them_again(
@@ -121,7 +132,7 @@ def test_whoever_administers_one_of_many_apps_is_not_compared_with_all_of_them_a
 
     monkeypatch.setattr(module, "_is_admin", counted)
     assert visitors.find(visitor.token, 1) is visitor
-    assert visitors.look(visitor.token) is visitor
+    assert visitors.look(visitor.token, 1) is visitor
     assert compared == [BLOG, BLOG]
     directory.put(replace(SHOP, auth_account="blog", auth_password="two"))
     directory.drop(BLOG.key)

@@ -94,6 +94,30 @@ def test_apps_outlive_the_server(tmp_path: Path) -> None:
     asyncio.run(host())
 
 
+def test_an_app_from_another_server_keeps_its_key_id_and_secret(tmp_path: Path) -> None:
+    async def body(server: pushery.Server) -> None:
+        app = await server.register_app("shop", app_key="app-key", app_id="app-id", app_secret="app-secret")
+        assert (app.key, app.id, app.secret) == ("app-key", "app-id", "app-secret")
+        assert await server.trigger("app-key", "news", "e", 1) == 0
+        half = await server.register_app("half", app_id="7")
+        assert half.id == "7"
+        assert half.key
+        assert half.secret
+        for keyword, value, code in (
+            ("app_key", "app-key", "key_taken"),
+            ("app_id", "app-id", "id_taken"),
+            ("app_key", "a/b", "malformed_parameter"),
+            ("app_id", "apps", "malformed_parameter"),
+            ("app_secret", "two words", "malformed_parameter"),
+        ):
+            said = await refused(server.register_app("again", **{keyword: value}))
+            assert said[0] == code
+            assert keyword.removeprefix("app_") in said[1]
+        assert [each.name for each in server.apps] == ["shop", "half"]
+
+    run(tmp_path, body)
+
+
 def test_one_server_starts_and_stops_again_and_again(tmp_path: Path) -> None:
     async def host() -> None:
         server = embedded(tmp_path)

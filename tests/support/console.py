@@ -72,6 +72,13 @@ FOCUS_IS_SEEN = """() => {
 """Empty when the focused element shows that it is; otherwise the element (WCAG 2.2: 2.4.7)."""
 
 
+LOOK_AWAY = """(hidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Take the page out of sight, or bring it back: whatever it does only while somebody looks ends, or begins again."""
+
+
 def sign_in(page: Page, server: ServerProcess, auth: tuple[str, str] = ADMIN, at: str = "") -> None:
     """Sign in by the form, and wait for the console; `at` is an address in it, such as `#/apps`."""
     page.goto(f"http://127.0.0.1:{server.admin_port}/console/sign-in")

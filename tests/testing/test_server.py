@@ -134,6 +134,18 @@ def test_settings_of_the_server_and_of_an_app_are_taken() -> None:
         assert refused.value.code == "too_fast"
 
 
+def test_an_app_may_have_the_key_id_and_secret_that_a_program_has_built_in(server: RunningServer) -> None:
+    app = server.app("shop", app_key="app-key", app_id="1234567", app_secret="app-secret", client_events=True)
+    assert (app.key, app.id, app.secret) == ("app-key", "1234567", "app-secret")
+    with server.subscribe("private-orders", app=app) as browser:
+        server.pusher_client(app).trigger("private-orders", "order-paid", {"id": 7})
+        assert browser.receive().data == {"id": 7}
+    with pytest.raises(pushery.Refused, match="The key app-key belongs to an app here"):
+        server.app("another", app_key="app-key")
+    server.reset()
+    assert server.app("shop", app_key="app-key").secret != "app-secret"
+
+
 def test_wrong_settings_are_told_before_anything_starts() -> None:
     with pytest.raises(pushery.ConfigError, match="unknown setting 'listn'"):
         run_server(listn=":1")

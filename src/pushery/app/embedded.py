@@ -14,7 +14,7 @@ import msgspec
 
 from pushery.app.application import Application, Host
 from pushery.config import Settings, load
-from pushery.core.appchanges import SettingsError, change_settings, text_problem
+from pushery.core.appchanges import SettingsError, change_settings, given_problem, text_problem
 from pushery.core.apps import App
 from pushery.core.appsettings import AppSettings
 from pushery.core.effects import Effect, Publish, PublishEvent, RegisterApp, UnregisterApp
@@ -119,17 +119,24 @@ class Server:
         return tuple(self._running.registry.apps.values())
 
     async def register_app(
-        self, name: str, *, auth_account: str = "", auth_password: str = "", **settings: object
+        self,
+        name: str,
+        *,
+        auth_account: str = "",
+        auth_password: str = "",
+        app_key: str = "",
+        app_id: str = "",
+        app_secret: str = "",
+        **settings: object,
     ) -> App:
-        """Register an app for good; the account is the name and the password drawn unless given.
+        """Register an app for good. The account is the name unless given; password, key, id and secret are drawn.
 
-        `settings` are settings of the app, such as `client_events=True`. Raises Refused, and StorageError.
+        `app_key`, `app_id` and `app_secret` are those that an app keeps which comes from another server. `settings` are
+        settings of the app, such as `client_events=True`. Raises Refused, and StorageError.
         """
         account, password = auth_account or name, auth_password or secrets.token_hex(20)
-        for what, text in (("name", name), ("account", account), ("password", password)):
-            problem = text_problem(what, text)
-            if problem:
-                raise Refused("malformed_parameter", f"{problem}.")
+        kept = {"app_key": app_key or None, "app_id": app_id or None, "app_secret": app_secret or None}
+        _check_texts({"name": name, "account": account, "password": password}, kept)
         try:
             chosen = change_settings(AppSettings(), settings)
         except SettingsError as error:
@@ -140,7 +147,10 @@ class Server:
             registered.append(app)
             return _DONE
 
-        await self._perform(RegisterApp(name, account, password, _NOWHERE, answer, chosen))
+        try:
+            await self._perform(RegisterApp(name, account, password, _NOWHERE, answer, chosen, **kept))
+        except Refusal as refusal:  # the key or the id is taken
+            raise Refused(refusal.code, refusal.message) from None
         return registered[0]
 
     async def unregister_app(self, app: App | str) -> bool:
@@ -243,6 +253,13 @@ class _Total:
 def _settings_of(keywords: dict[str, Any]) -> Settings:
     drawn = {"auth_account": "admin", "auth_password": secrets.token_hex(20)}
     return load(None, {}, {}, drawn | keywords)
+
+
+def _check_texts(texts: dict[str, str], kept: dict[str, str | None]) -> None:
+    problems = [text_problem(what, text) for what, text in texts.items()]
+    problems += [given_problem(name.removeprefix("app_"), text) for name, text in kept.items() if text is not None]
+    for problem in filter(None, problems):
+        raise Refused("malformed_parameter", f"{problem[:1].upper()}{problem[1:]}.")
 
 
 def _key_of(app: App | str) -> str:

@@ -292,8 +292,8 @@ class Settings:
     )] = 1 * MIB
 
     max_buffered_bytes: Annotated[int, Size(1 * MIB, 1024 * 1024 * MIB), About(
-        "How much may wait in all outboxes and half-received bodies and messages together; past it the connections "
-        "that hold most are closed until there is room again.",
+        "How much may wait in all outboxes, half-received bodies and messages, and requests that have not had their "
+        "turn, together; past it the connections that hold most are closed until there is room again.",
         origin="ours: 512 sockets with a full outbox",
     )] = 512 * MIB
 

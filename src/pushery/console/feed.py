@@ -122,7 +122,7 @@ class Feed:
         return OpenSocket(FeedSession(self._directory, self._app, socket_id, may_see))
 
     def _may_see(self, visitor: Visitor, channel: str) -> bool:
-        if not self._visitors.lasts(visitor):
+        if not self._visitors.lasts(visitor, self._clock.monotonic()):
             return False
         if channel == OVERVIEW:
             return self._visitors.is_operator(visitor)
@@ -184,13 +184,15 @@ class Feed:
                 self._say(OF_APP + key, "reading", of_app.take(watched, at_ms, seconds))
 
     def _look_after_sockets(self) -> None:
-        """Close those of who has signed out meanwhile, or may see nothing any more; take back what else they lost."""
-        sockets = cast("Mapping[str, Peer]", self._node.hub.look(_CONSOLE).sockets)
+        """Close those of who has signed out meanwhile, has asked for nothing for too long, or may see nothing any more;
+        take back what else they lost.
+        """
+        now, sockets = self._clock.monotonic(), cast("Mapping[str, Peer]", self._node.hub.look(_CONSOLE).sockets)
         for socket_id, visitor in list(self._sockets.items()):
             peer = sockets.get(socket_id)
             if peer is None:
                 del self._sockets[socket_id]
-            elif self._visitors.look(visitor.token) is None:
+            elif self._visitors.look(visitor.token, now) is None:
                 peer.close(codes.UNAUTHORIZED)
             else:
                 self._take_back(peer, visitor)

@@ -76,14 +76,14 @@ class Visitors:
         self._visitors[token] = visitor
         return visitor
 
-    def look(self, token: str) -> Visitor | None:
-        """Who has this token, if that still opens anything; looking is no request of theirs."""
+    def look(self, token: str, now: float) -> Visitor | None:
+        """Who has this token, if their session still lasts and opens anything; looking is no request of theirs."""
         visitor = self._visitors.get(token)
-        return visitor if visitor is not None and self._opens(visitor) else None
+        return visitor if visitor is not None and self.lasts(visitor, now) and self._opens(visitor) else None
 
-    def lasts(self, visitor: Visitor) -> bool:
+    def lasts(self, visitor: Visitor, now: float) -> bool:
         """Whether their session has not ended."""
-        return visitor.token in self._visitors
+        return visitor.token in self._visitors and now - visitor.seen <= IDLE_S
 
     def is_operator(self, visitor: Visitor) -> bool:
         """Whether they have signed in as the super admin, and that still has this password."""

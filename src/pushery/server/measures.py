@@ -84,7 +84,7 @@ class StatsCollector(Collector):
         text = "Patterns that are remembered together with what they match."
         yield _gauge("standing_patterns", text, sum(map(_patterns, crowds)))
         yield _gauge("broadcasts", "Huge audiences that are being written to.", sum(map(_broadcasts, crowds)))
-        text = "Bytes that wait for slow clients, and of bodies and messages that have come in part."
+        text = "Bytes that wait: for slow clients, for the rest of a body or message, for their turn to be read."
         yield _gauge("buffered_bytes", text, self._backlog.size)
 
     def _limits(self) -> Iterable[Metric]:

@@ -114,9 +114,15 @@ class RunningServer:
         """The super admin's account and password."""
         return self._server.settings.auth_account, self._server.settings.auth_password
 
-    def app(self, name: str = "test", **settings: object) -> TestingApp:
-        """Register an app; `settings` are settings of the app, such as `client_events=True`. Raises Refused."""
-        return self._known(self._call(self._server.register_app(name, **settings)))  # type: ignore[arg-type]
+    def app(
+        self, name: str = "test", *, app_key: str = "", app_id: str = "", app_secret: str = "", **settings: object
+    ) -> TestingApp:
+        """Register an app, with the key, id and secret that are given and drawn ones for the rest.
+
+        `settings` are settings of the app, such as `client_events=True`. Raises Refused.
+        """
+        kept: dict[str, Any] = {"app_key": app_key, "app_id": app_id, "app_secret": app_secret} | settings
+        return self._known(self._call(self._server.register_app(name, **kept)))
 
     @property
     def default_app(self) -> TestingApp:

@@ -10,7 +10,7 @@ import typer
 
 from pushery.cli.options import DEFAULT_CONFIG, FAILED, MISUSED, Config, fail, load_or_fail
 from pushery.cli.output import Json
-from pushery.cli.target import Auth, Insecure, Target, Url, find_auth, find_target
+from pushery.cli.target import Auth, Insecure, Target, Unreachable, Url, find_auth, find_target
 
 _OTHER_FILES: Final = 64
 """Open files of this process beside its clients' sockets."""
@@ -48,6 +48,7 @@ def bench(
     from pushery.cli.subject import NoSubject, find_subject
 
     credentials = find_auth(auth, config)
+    _refuse_nobody(target, backends)
     try:
         settings = load_or_fail(config, {}) if config.exists() else None
         app = find_subject(settings, backends, credentials, app_key)
@@ -77,6 +78,15 @@ def _refuse_strangers(target: Target, *, yes: bool) -> None:
             "not yours is an attack. Give --yes if it is yours",
             code=MISUSED,
         )
+
+
+def _refuse_nobody(*targets: Target) -> None:
+    """Where nobody answers there is nothing to measure. What the answer is does not matter here."""
+    for target in dict.fromkeys(targets):
+        try:
+            target.ask("GET", "/healthz")
+        except Unreachable as error:
+            fail(str(error))
 
 
 def _is_near(address: str) -> bool:

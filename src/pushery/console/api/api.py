@@ -9,6 +9,7 @@ import msgspec
 
 from pushery import __version__
 from pushery.console.api.apps import AppRoutes
+from pushery.console.api.busiest import Busiest
 from pushery.console.api.deadletters import DeadLetterRoutes
 from pushery.console.api.online import OnlineRoutes
 from pushery.console.api.publishing import PublishingRoutes
@@ -18,7 +19,7 @@ from pushery.console.gate import Gate
 from pushery.console.options import ConsoleOptions
 from pushery.console.readings import Readings
 from pushery.console.visitors import Visitors
-from pushery.core.effects import Outcome, Route
+from pushery.core.effects import Later, Outcome, Route
 from pushery.core.exchange import Reply, Request
 from pushery.core.ports import Clock, DeadLetters, IdSource
 from pushery.dialects.admin import Admin, AdminOptions
@@ -43,6 +44,7 @@ class Api:
         self._gate = gate
         self._visitors = visitors
         self._readings = readings
+        self._busiest = Busiest(node.hub, directory, clock.monotonic)
         self._options = options
         self._admin = Admin(_admin_options(options), directory, ids, clock, guard=gate)
         self._parts = (
@@ -63,6 +65,7 @@ class Api:
         return [
             Route("GET", "/console/api/me", self.me, "Tell who is signed in, and where."),
             Route("GET", "/console/api/overview", self.overview, "Show the server's last five minutes."),
+            Route("GET", "/console/api/busiest", self.busiest, "List the apps that have most to do."),
             Route("GET", "/console/api/schema", self.schema, "Describe the settings of an app."),
             *(route for part in self._parts for route in part.routes()),
         ]
@@ -87,6 +90,14 @@ class Api:
         """GET /console/api/overview"""
         self._gate.operator(request)
         return Reply(200, msgspec.json.encode({"readings": list(self._readings.kept)}))
+
+    def busiest(self, request: Request, params: Mapping[str, str]) -> Outcome:
+        """GET /console/api/busiest"""
+        self._gate.operator(request)
+        return Later(self._list_busiest)
+
+    async def _list_busiest(self) -> Reply:
+        return Reply(200, msgspec.json.encode({"apps": await self._busiest.find()}))
 
     def schema(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /console/api/schema"""

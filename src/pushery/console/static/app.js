@@ -3,6 +3,7 @@
 
 import * as api from "./api.js";
 import { Feed } from "./feed.js";
+import { mayFollow } from "./leaving.js";
 import { forgetApp, recentApps, rememberFor } from "./recent.js";
 import { listenToKeys, showShortcuts } from "./shortcuts.js";
 import { nextTheme, setTheme, theme } from "./theme.js";
@@ -56,8 +57,9 @@ function home() {
 }
 
 async function follow() {
+  if (route(location.hash).name === "overview" && !me.operator) return location.replace(home());
+  if (!(await mayFollow())) return;
   const going = route(location.hash);
-  if (going.name === "overview" && !me.operator) return location.replace(home());
   const mine = (visit += 1);
   mark(going);
   if (shown?.view.update && shown.name === going.name && shown.id === going.id) return shown.view.update(going.params);

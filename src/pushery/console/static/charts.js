@@ -7,6 +7,8 @@ import { formatTime, h } from "./ui.js";
 
 const WINDOW_S = 300;
 const FEWEST_S = 60;
+/** What may lie between two times below a chart; of uPlot's own steps, a phone would get a single time. */
+const STEPS_S = [5, 10, 15, 30, 60, 120, 300];
 const SYNC = "console";
 const FONT = "11px ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
@@ -70,13 +72,14 @@ export function chart({ label, lines, format, scale = counted(format), height = 
       {
         ...axis,
         grid: { show: false },
-        space: 48,
+        space: 64,
+        incrs: STEPS_S,
         size: 26,
-        values: (_, splits) => splits.map((at) => formatTime(at * 1000).slice(0, 5 + 3 * Number(at % 60 !== 0))),
+        values: (_, splits) => splits.map((at) => formatTime(at * 1000)),
       },
       { ...axis, size: 48, space: 34, gap: 6, values: (_, splits) => splits.map(scale) },
     ],
-    padding: [8, 18, 0, 0],
+    padding: [8, 30, 0, 0], // half a time fits beside the newest value
     hooks: { setCursor: [read], setData: [read] },
   });
   return { ...drawn, element: canvas, legend };

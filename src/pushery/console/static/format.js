@@ -72,7 +72,7 @@ export function formatAge(sinceMs, nowMs = Date.now()) {
 export function formatTime(atMs, precise = false) {
   if (missing(atMs)) return NOTHING;
   const at = new Date(Number(atMs));
-  const clock = at.toLocaleTimeString("en-GB", { hour12: false });
+  const clock = at.toLocaleTimeString("en-GB", { hourCycle: "h23" });
   return precise ? `${clock}.${String(at.getMilliseconds()).padStart(3, "0")}` : clock;
 }
 

@@ -1,5 +1,6 @@
 // Registering an app: a few fields, then what the server has made, to be copied.
-// Invariant: the new secret and password are never kept; they are gone when the dialog is.
+// Invariants: the new secret and password are never kept; they are gone when the dialog is. What the server refuses
+// stands beside the field that it is about.
 
 import { button, dialog, field, h, notice, secret } from "../ui.js";
 import { tabLink } from "../lib/links.js";
@@ -27,24 +28,28 @@ export function registerApp({ api, navigate, ondone }) {
     placeholder: "a random one",
     attributes: { maxlength: 200, autocomplete: "new-password" },
   });
-  const more = h(
-    "details",
-    { class: "more" },
-    h("summary", null, "Choose the app’s admin"),
-    h("div", { class: "stack" }, account.element, password.element),
+  const kept = keptFields();
+  /** By the name that the server has for each. */
+  const fields = { name, auth_account: account, auth_password: password, ...kept };
+  const admin = more("Choose the app’s admin", null, [account, password]);
+  const moving = more(
+    "Moving from another server?",
+    "An app that comes from Pusher, soketi or Reverb keeps its credentials: its clients and backends need no others.",
+    Object.values(kept),
   );
   const problem = h("div", null);
   const go = button("Register", { kind: "primary", type: "submit" });
   const opened = dialog({
     title: "Register an app",
-    body: [h("div", { class: "stack" }, name.element, more, problem)],
+    body: [h("div", { class: "stack" }, name.element, admin, moving, problem)],
     actions: [button("Cancel", { onclick: () => opened.close() }), go],
     onsubmit: send,
   });
 
   async function send() {
-    name.setError(name.value.trim() ? null : "An app needs a name.");
-    if (!name.value.trim()) return name.input.focus();
+    problem.replaceChildren();
+    for (const each of Object.values(fields)) each.setError(null);
+    if (!name.value.trim()) return complain(name, "An app needs a name.");
     go.disabled = true;
     try {
       const app = await api.post("apps", wanted());
@@ -53,14 +58,53 @@ export function registerApp({ api, navigate, ondone }) {
       showCredentials(app, navigate);
     } catch (error) {
       go.disabled = false;
-      problem.replaceChildren(notice(/** @type {Error} */ (error).message, "bad"));
+      explain(/** @type {any} */ (error));
     }
   }
 
   function wanted() {
-    const given = { name: name.value.trim(), auth_account: account.value.trim(), auth_password: password.value };
-    return Object.fromEntries(Object.entries(given).filter(([, text]) => text));
+    const texts = Object.entries(fields).map(([member, { value }]) => [member, value.trim()]);
+    const given = Object.fromEntries(texts.filter(([, text]) => text));
+    return password.value ? { ...given, auth_password: password.value } : given; // spaces are part of a password
   }
+
+  /** @param {import("../api.js").ApiError} error */
+  function explain({ message, details }) {
+    const tooLong = message.match(/ at `\$\.(\w+)`/)?.[1]; // a text that breaks a limit of the body's schema
+    const about = fields[/** @type {keyof typeof fields} */ (details?.parameter ?? tooLong)];
+    if (about) return complain(about, tooLong ? "This is too long." : message);
+    problem.replaceChildren(notice(message, "bad"));
+  }
+}
+
+/** A part of the form that few need. @param {string} title @param {string | null} text @param {any[]} fields */
+function more(title, text, fields) {
+  const elements = fields.map((each) => each.element);
+  return h(
+    "details",
+    { class: "more" },
+    h("summary", null, title),
+    h("div", { class: "stack" }, text && h("p", { class: "hint" }, text), elements),
+  );
+}
+
+/** What an app keeps that comes from another server. No `maxlength`: a key that is cut off unseen fits no client. */
+function keptFields() {
+  const named = { mono: true, hint: "Letters, digits, “-” and “_”, at most 64." };
+  const visible = { mono: true, hint: "Visible ASCII characters, at most 128." };
+  return {
+    app_id: field({ label: "App id", placeholder: "the next number", ...named }),
+    app_key: field({ label: "App key", placeholder: "a random one", ...named }),
+    app_secret: field({ label: "App secret", placeholder: "a random one", ...visible }),
+  };
+}
+
+/** Say what is wrong with a field, and bring whoever writes there. @param {any} about @param {string} text */
+function complain(about, text) {
+  about.setError(text);
+  const folded = about.element.closest("details");
+  if (folded) folded.open = true;
+  about.input.focus();
 }
 
 /** @param {any} app as the server has made it @param {(hash: string) => void} navigate */

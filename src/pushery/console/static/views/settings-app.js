@@ -3,7 +3,10 @@
 import { forgetApp } from "../recent.js";
 import { button, card, confirm, field, h, notice, replace, toast } from "../ui.js";
 
-/** The form of the app's name, account and password. @param {any} ctx */
+/**
+ * The form of the app's name, account and password. `save` says whether they are saved now.
+ * @param {any} ctx @returns {{element: HTMLElement, changed: () => boolean, save: () => Promise<boolean>}}
+ */
 export function appCard({ params, api, app, reload }) {
   let held = app;
   const name = field({ label: "Name", value: app.name, attributes: { maxlength: 200 }, oninput: draw });
@@ -23,8 +26,10 @@ export function appCard({ params, api, app, reload }) {
     return Object.fromEntries(Object.entries(wanted).filter(([member, text]) => text !== held[member]));
   }
 
+  const changed = () => Object.keys(changes()).length > 0;
+
   function draw() {
-    save.disabled = Object.keys(changes()).length === 0;
+    save.disabled = !changed();
   }
 
   async function send() {
@@ -36,8 +41,10 @@ export function appCard({ params, api, app, reload }) {
       toast("Saved");
     } catch (error) {
       replace(problem, notice(/** @type {Error} */ (error).message, "bad"));
+      problem.scrollIntoView({ block: "center" });
     }
     draw();
+    return !changed();
   }
 
   draw();
@@ -54,11 +61,12 @@ export function appCard({ params, api, app, reload }) {
     problem,
     h("div", null, save),
   );
-  return card({ title: "The app", hint: "Its admin signs in here, and calls the HTTP API, for this app alone." }, form);
+  const hint = "Its admin signs in here, and calls the HTTP API, for this app alone.";
+  return { element: card({ title: "The app", hint }, form), changed, save: send };
 }
 
-/** Unregistering, behind a question that asks for the app's name. @param {any} ctx */
-export function dangerZone({ params, api, app, navigate }) {
+/** Unregistering, behind a question that asks for the app's name; `ongone` is called when it is done. @param {any} ctx */
+export function dangerZone({ params, api, app, navigate, ongone }) {
   async function unregister() {
     const text =
       "Its keys stop working, its sockets are closed with 4001, and its settings and webhooks are gone. This cannot be undone.";
@@ -66,6 +74,7 @@ export function dangerZone({ params, api, app, navigate }) {
     try {
       await api.del(api.path("apps", params.key));
       forgetApp(params.key);
+      ongone();
       toast(`${app.name} is unregistered`);
       navigate("#/apps");
     } catch (error) {

@@ -1,7 +1,9 @@
 // An app's settings, made from the server's own list of them: changed ones are marked, and only those are sent.
 // Webhooks have a tab of their own; who the app is and its end are in settings-app.js.
-// Invariant: what is saved is the difference between the form and the app, nothing else.
+// Invariants: what is saved is the difference between the form and the app, nothing else; whoever leaves with such a
+// difference is asked.
 
+import { holdBack } from "../leaving.js";
 import { button, emptyState, h, notice, plural, replace, searchField, toast } from "../ui.js";
 import { appCard, dangerZone } from "./settings-app.js";
 import { settingRow } from "./setting-row.js";
@@ -40,6 +42,7 @@ export default async function view(ctx) {
     said.textContent = `${plural(many, "change")} not saved`;
   }
 
+  /** @returns {Promise<boolean>} whether everything is saved now */
   async function send() {
     const rowsToSave = changed();
     if (rowsToSave.some((/** @type {any} */ row) => row.complain())) return bad();
@@ -57,6 +60,7 @@ export default async function view(ctx) {
       explain(/** @type {any} */ (error));
     }
     save.disabled = false;
+    return changed().length === 0;
   }
 
   /** Put each problem beside its setting; what belongs to none of them stands above. @param {any} error */
@@ -77,6 +81,7 @@ export default async function view(ctx) {
     );
     first?.scrollIntoView({ block: "center" });
     first?.focus();
+    return false;
   }
 
   const nothing = h("div", { hidden: true }, emptyState("No such setting", "Try another word.", null, "search"));
@@ -97,20 +102,23 @@ export default async function view(ctx) {
       nothing.hidden = sections.some((section) => !section.hidden);
     },
   });
+  const about = appCard(ctx);
+  const release = holdBack({
+    changed: () => about.changed() || changed().length > 0,
+    save: async () => (!about.changed() || (await about.save())) && (changed().length === 0 || (await send())),
+  });
   const element = h(
     "div",
     { class: "stack settings" },
-    appCard(ctx),
+    about.element,
     h("div", { class: "toolbar" }, search),
     problems,
     sections,
     nothing,
     bar,
-    me.operator && dangerZone(ctx),
+    me.operator && dangerZone({ ...ctx, ongone: release }),
   );
-  const warn = (/** @type {Event} */ leaving) => changed().length > 0 && leaving.preventDefault();
-  addEventListener("beforeunload", warn);
-  return { element, dispose: () => removeEventListener("beforeunload", warn) };
+  return { element, dispose: release };
 }
 
 /** @param {string[]} words @param {any[]} rows */
