@@ -1,15 +1,19 @@
 """A socket whose ASGI server is played by the test: what waits while that server does not take it."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from pushery.app import Host
 from pushery.app.embedded import Server
 from pushery.asgi.scopes import Message
 from pushery.asgi.sockets import AsgiPeer
 from pushery.core import codes
+from pushery.core.codes import Close
 from pushery.core.exchange import Request
 from pushery.dialects.gopusher.session import GoPusherSession
 
@@ -23,12 +27,18 @@ class Web:
         self.said: list[Message] = []
         self.open = asyncio.Event()
         self.broken = False
+        self.picky = False
+        """Whether it takes no close codes but 1000 and those of applications, as Daphne does."""
         self.heard: asyncio.Queue[Message] = asyncio.Queue()
+        self.task: asyncio.Future[None] | None = None
+        """In which it serves the client; there once it does."""
 
     async def send(self, message: Message) -> None:
         await self.open.wait()
         if self.broken:
             raise OSError("the client has gone")
+        if self.picky and message["type"] == "websocket.close" and 1000 < message["code"] < 3000:
+            raise ValueError("invalid close code")
         self.said.append(message)
 
     def texts(self) -> list[str]:
@@ -51,11 +61,12 @@ def play(
             web, shared = Web(), server.front.shared
             session = kind(app.key, "a", 512)
             peer = AsgiPeer(shared, session, Request("GET", "/", "", {}, b"", peer="192.0.2.1:5"), "")
-            running = asyncio.ensure_future(peer.run(web.heard.get, web.send))
+            running = web.task = asyncio.ensure_future(peer.run(web.heard.get, web.send))
             await asyncio.sleep(0)
             await body(server, app.key, peer, web)
             web.heard.put_nowait({"type": "websocket.disconnect", "code": 1005})
-            await asyncio.wait_for(running, 10)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait_for(running, 10)
             assert (shared.stats.connections, len(shared.wheel), shared.backlog.size) == (0, 0, 0)
 
     asyncio.run(host())
@@ -148,6 +159,57 @@ def test_nothing_comes_after_the_close(tmp_path: Path) -> None:
         await turns()
         assert web.texts() == ["before"]
         assert web.said[-1] == {"type": "websocket.close", "code": 1012, "reason": codes.RESTART.reason}
+
+    play(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    ("close", "told"),
+    [
+        (codes.RESTART, codes.RESTARTING),
+        (codes.INTERNAL_ERROR, codes.RESTARTING),
+        (codes.TOO_BIG, codes.MALFORMED),
+        (codes.NOT_TEXT, codes.MALFORMED),
+        (codes.NORMAL, codes.NORMAL),
+        (codes.SLOW_CLIENT, codes.SLOW_CLIENT),
+    ],
+    ids=lambda close: str(close.code),
+)
+def test_a_web_server_that_refuses_a_close_code_is_told_one_that_means_the_same(
+    tmp_path: Path, close: Close, told: Close
+) -> None:
+    async def body(server: Server, app: str, peer: AsgiPeer, web: Web) -> None:
+        web.open.set()
+        web.picky = True
+        peer.close(close)
+        await turns()
+        assert (web.said[-1]["type"], web.said[-1]["code"]) == ("websocket.close", told.code)
+
+    play(tmp_path, body)
+
+
+def test_a_client_is_told_when_the_web_server_stops_without_saying_so(tmp_path: Path) -> None:
+    async def body(server: Server, app: str, peer: AsgiPeer, web: Web) -> None:
+        web.open.set()
+        assert await server.push(app, "before") == 1
+        assert web.task is not None
+        web.task.cancel()
+        await until(web.task.done)
+        assert web.task.cancelled()
+        assert web.texts() == ["before"]
+        assert (web.said[-1]["type"], web.said[-1]["code"]) == ("websocket.close", codes.RESTART.code)
+
+    play(tmp_path, body)
+
+
+def test_a_client_that_takes_nothing_does_not_hold_up_a_web_server_that_stops(tmp_path: Path) -> None:
+    async def body(server: Server, app: str, peer: AsgiPeer, web: Web) -> None:
+        await turns()
+        assert web.task is not None
+        web.task.cancel()
+        await asyncio.wait((web.task,), timeout=10)
+        assert web.task.cancelled()
+        assert web.said == []
 
     play(tmp_path, body)
 

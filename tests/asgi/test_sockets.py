@@ -205,8 +205,12 @@ def test_shutdown_drains_what_is_open_and_a_later_startup_begins_anew(tmp_path: 
         await pushery.startup()
         return PlainTextResponse("done")
 
-    starlette = Starlette(routes=[Route("/restart", restart), Mount("/realtime", app=pushery)])
-    with serving(starlette) as site:
+    async def end(request: Request) -> Response:
+        await pushery.shutdown()
+        return PlainTextResponse("done")
+
+    routes = [Route("/restart", restart), Route("/end", end), Mount("/realtime", app=pushery)]
+    with serving(Starlette(routes=routes)) as site:
         app = site.register("/realtime")
         with tag_client(site, app, "a") as client:
             assert site.request("GET", "/restart").text == "done"
@@ -217,7 +221,7 @@ def test_shutdown_drains_what_is_open_and_a_later_startup_begins_anew(tmp_path: 
         with tag_client(site, app, "a") as client:
             assert push(site, app, "again") == 1
             assert client.recv(DEADLINE_S) == "again"
-        site.request("GET", "/restart")
+        assert site.request("GET", "/end").text == "done"
 
 
 def test_a_client_that_sends_too_fast_is_read_more_slowly(tmp_path: Path) -> None:

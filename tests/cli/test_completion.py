@@ -1,4 +1,4 @@
-"""Completion in a real bash: what Tab offers, and that nothing is ever said."""
+"""Completion in a real bash, and as the scripts of zsh and fish ask: what Tab offers, and that nothing is ever said."""
 
 import shutil
 import subprocess
@@ -67,6 +67,36 @@ def test_where_nothing_can_be_read_nothing_is_offered_said_or_made(tmp_path: Pat
     assert offered(tmp_path, "app", "show", "") == []
     config.write_text("{")
     assert offered(tmp_path, "app", "show", "") == []
+
+
+def asked(directory: Path, line: str, shell: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What the script of zsh or fish asks the command for, with this line before the cursor."""
+    return subprocess.run(
+        [sys.executable, "-m", "pushery"],
+        cwd=directory,
+        env=clean_environment(_PUSHERY_COMPLETE=f"complete_{shell}", _TYPER_COMPLETE_ARGS=line, **variables),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def test_zsh_is_offered_words_with_what_they_mean(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    key = fields_of(pushery_command(tmp_path, "app", "add", "shop"))["app_key"]
+    assert f'"{key}":"shop"' in asked(tmp_path, "pushery app show ", "zsh").stdout
+    assert '"max_batch="' in asked(tmp_path, f"pushery app set {key} max_b", "zsh").stdout
+    assert '"--json":' in asked(tmp_path, "pushery app list --j", "zsh").stdout
+
+
+def test_fish_is_offered_words_and_where_there_are_none_its_own_files(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    key = fields_of(pushery_command(tmp_path, "app", "add", "shop"))["app_key"]
+    words = asked(tmp_path, "pushery app show ", "fish", _TYPER_COMPLETE_FISH_ACTION="get-args").stdout
+    assert words == f"{key}\tshop\n"
+    for line, none in (("pushery app show ", 0), ("pushery app list --config ", 1)):
+        assert asked(tmp_path, line, "fish", _TYPER_COMPLETE_FISH_ACTION="is-args").returncode == none
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -34,7 +34,13 @@ _IN_HAND: Final = 64 * 1024
 _LOOK_S: Final = 60.0
 """How often the wheel hands out a socket that nothing is due for. It stands there for the server's stop to find it."""
 
+_FAREWELL_S: Final = 1.0
+"""How long a goodbye may take when the ASGI server cancels us: it has stopped by itself, and waits for that."""
+
 _FOR_CAUSE: Final = frozenset(close.code for close in (codes.TOO_BIG, codes.NOT_TEXT, codes.MALFORMED))
+
+_FREE: Final = 3000
+"""From here on codes are the applications' (RFC 6455 7.4.2). Some ASGI servers take no others, but for 1000."""
 
 
 class AsgiPeer(Connection):
@@ -100,11 +106,20 @@ class AsgiPeer(Connection):
             reader = shared.loop.create_task(self._read(receive))
             self._writer = shared.loop.create_task(self._write(send))
             await self._end.wait()
+        except asyncio.CancelledError:
+            await self._say_goodbye()
+            raise
         finally:
             self._leave()
             for task in (reader, self._writer):
                 if task is not None:
                     task.cancel()
+
+    async def _say_goodbye(self) -> None:
+        """The ASGI server stops. It may know no lifespan, or end its sockets before that: nobody else tells them."""
+        self.close(self._shared.goodbye)
+        if self._writer is not None:
+            await asyncio.wait((self._writer,), timeout=_FAREWELL_S)
 
     def _leave(self) -> None:
         shared = self._shared
@@ -169,9 +184,10 @@ class AsgiPeer(Connection):
             while True:
                 await self._waiting.wait()
                 for frame in self._next_frames():
-                    await send(_message(frame))
                     if frame[0] & _OPCODE == CLOSE:
+                        await _close(send, payload_of(frame))
                         return
+                    await send({"type": "websocket.send", "text": str(payload_of(frame), "utf-8")})
         except Exception as error:  # ASGI servers differ in what they raise when the client has gone
             log.info("asgi_send_failed", error=str(error) or type(error).__name__)
             self._end.set()
@@ -245,16 +261,21 @@ class AsgiPeer(Connection):
         self._end.set()
 
 
-def _message(frame: bytes) -> Message:
-    """What the ASGI server is told for one frame."""
-    payload = payload_of(frame)
-    if frame[0] & _OPCODE == CLOSE:
-        return {
-            "type": "websocket.close",
-            "code": int.from_bytes(payload[:2], "big"),
-            "reason": str(payload[2:], "utf-8"),
-        }
-    return {"type": "websocket.send", "text": str(payload, "utf-8")}
+async def _close(send: Send, payload: memoryview) -> None:
+    """Close with the code and reason of this close frame, or a code that stands for it."""
+    code = int.from_bytes(payload[:2], "big")
+    message: Message = {"type": "websocket.close", "code": code, "reason": str(payload[2:], "utf-8")}
+    try:
+        await send(message)
+    except Exception:
+        if code >= _FREE:
+            raise
+        await send({**message, "code": _stand_in(code).code})
+
+
+def _stand_in(code: int) -> Close:
+    """What tells a client to do the same as this code does, in the range that is ours."""
+    return codes.MALFORMED if code in _FOR_CAUSE else codes.RESTARTING
 
 
 def _drop(frame: bytes) -> None:

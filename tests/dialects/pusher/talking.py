@@ -14,6 +14,9 @@ from tests.dialects.pusher.backend import KEY, SECRET, an_app
 
 SOCKET = "1234.1234"
 
+TOO_DEEP = 100_000
+"""How deep JSON is nested that no Python reads; 3.13 reads more than 5,000 levels."""
+
 
 def a_session(**settings: Any) -> PusherSession:
     """A connection to an app that allows everything, but for these settings."""

@@ -10,7 +10,7 @@ from pushery.core.channels import Member
 from pushery.core.effects import Send, SignIn, Subscribe, Unsubscribe
 from pushery.dialects.pusher.session import MAX_WATCHLIST
 from tests.dialects.pusher.backend import KEY
-from tests.dialects.pusher.talking import SOCKET, a_session, error, refused, sign_in, signed, subscribe
+from tests.dialects.pusher.talking import SOCKET, TOO_DEEP, a_session, error, refused, sign_in, signed, subscribe
 
 # Subscribing.
 
@@ -110,7 +110,7 @@ def test_members_are_who_their_channel_data_says_with_the_type_of_the_id_kept(
         *("x", "{", "[]", "null", "{}", '{"user_id":null}', '{"user_id":true}', '{"user_id":""}', '{"user_id":[1]}'),
         *('{"user_id":{}}', '{"user_info":{}}', '{"user_id":1e400}', '{"user_id":1,"user_info":x}'),
         f'{{"user_id":"{"u" * 129}"}}',
-        f'{{"user_id":1,"user_info":{"[" * 5000}{"]" * 5000}}}',
+        f'{{"user_id":1,"user_info":{"[" * TOO_DEEP}{"]" * TOO_DEEP}}}',
     ],
 )
 def test_channel_data_that_names_no_member_is_refused(channel_data: str) -> None:

@@ -3,6 +3,7 @@
 Serves nothing. Source: https://spec.openapis.org/oas/v3.1.0. Invariant: the same operations make the same bytes.
 """
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -90,6 +91,9 @@ def _schemas(types: Sequence[type]) -> tuple[dict[type, Any], dict[str, Any]]:
             "additionalProperties": False,
         }
         patch["properties"]["settings"] = _or_null({"$ref": "#/components/schemas/SettingsPatch"})
+    for schema in schemas.values():
+        if "description" in schema:  # a docstring, which msgspec before 0.23 gives with the indent it has in the source
+            schema["description"] = inspect.cleandoc(schema["description"])
     return dict(zip(types, refs, strict=True)), schemas
 
 
