@@ -38,7 +38,7 @@ def _reads_too_much(payload: bytes, limit: int) -> bytes:
 @pytest.mark.parametrize(
     ("name", "break_it"),
     [
-        ("http", lambda patch: patch.setattr("pushery.wire.http._TRAILERS", 7)),
+        ("http", lambda patch: patch.setattr("pushery.wire.chunks._CRLF", 1)),
         ("frames", lambda patch: patch.setattr("pushery.wire.websocket._CLOSE_CODES", frozenset())),
         ("frames", lambda patch: patch.setattr("pushery.wire.websocket.FrameReader._append", lambda self, data: None)),
         ("deflate", lambda patch: patch.setattr(deflate, "inflate", _reads_too_much)),
