@@ -104,6 +104,26 @@ def test_the_way_back_is_held_up_too_and_stays_where_it_leads(page: Page, server
         _open_tab(page, "Settings")
 
 
+def test_the_way_back_to_a_list_whose_panel_was_open_is_held_up_once(
+    page: Page, server: ServerProcess, app: TestApp
+) -> None:
+    with watched(page, server), server.client(app, "A:1"):
+        sign_in(page, server, at=f"#/apps/{app.key}/keys")
+        _open_tab(page, "Keys")
+        _tab(page, "Sockets").click()
+        page.get_by_role("row").filter(has_text="A:1").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        _tab(page, "Settings").click()
+        page.get_by_label("Max channels").fill("50")
+        page.go_back()
+        _question(page).get_by_role("button", name="Keep editing").click()
+        expect(page).to_have_url(f"http://127.0.0.1:{server.admin_port}/console#/apps/{app.key}/settings")
+        expect(_question(page)).to_have_count(0)
+        expect(page.get_by_label("Max channels")).to_have_value("50")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_question_fits_on_a_phone(page: Page, server: ServerProcess, app: TestApp, scheme: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})

@@ -267,7 +267,7 @@ def _key_of(app: App | str) -> str:
 
 
 def _bad_pattern(error: PatternError) -> Reply:
-    raise Refused("invalid_pattern", f"not a valid RE2 pattern: {error}, at character {error.position}.") from None
+    raise Refused("invalid_pattern", f"not a valid RE2 pattern: {error}, at character {error.position + 1}.") from None
 
 
 def _too_fast(limit: int) -> Reply:

@@ -15,7 +15,7 @@ _RANGES: Final = (
 def closed_text(code: int, reason: str) -> str:
     """A close code with its reason, and what to do next where that is known."""
     told, then = f"{code} {reason}".rstrip(), meaning(code, reason)
-    return f"closed by the server: {told}. {then}" if then else f"closed by the server: {told}"
+    return f"closed by the server: {told.removesuffix('.')}. {then}" if then else f"closed by the server: {told}"
 
 
 def meaning(code: int, reason: str) -> str:

@@ -1,7 +1,8 @@
 """A client's socket as the node sees it, and the place it is counted in."""
 
+import secrets
 from collections.abc import Iterable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from msgspec.structs import replace
 
@@ -11,6 +12,9 @@ from pushery.core.codes import Close
 from pushery.core.hub import Crowd
 from pushery.core.rates import TokenBucket
 from pushery.core.witness import Kind, Sighting
+
+_MASK: Final = secrets.randbits(64)
+"""Of the addresses of objects in what sockets are called: they are nobody's business."""
 
 
 class Peer(Protocol):
@@ -90,9 +94,14 @@ Place = TagPlace | ChannelPlace
 
 
 def name_of(peer: Peer) -> str:
-    """What a socket is called where somebody looks at it or closes it: its socket id, or "tag-" and a number."""
+    """What a socket is called where somebody looks at it or closes it: its socket id, or "tag-" and two numbers.
+
+    The first is of the object, which may be the next socket's as well; the second is the client's port, which is not.
+    """
     place = peer.place
-    return place.socket_id if isinstance(place, ChannelPlace) else f"tag-{id(peer):x}"
+    if isinstance(place, ChannelPlace):
+        return place.socket_id
+    return f"tag-{id(peer) ^ _MASK:x}-{peer.address.rpartition(':')[2]}"
 
 
 def find_peer(crowd: Crowd, name: str) -> Peer | None:
@@ -101,10 +110,11 @@ def find_peer(crowd: Crowd, name: str) -> Peer | None:
         return cast("Peer | None", crowd.sockets.get(name))
     peers = cast("Iterable[Peer]", crowd.everyone)
     try:
-        number = int(name.removeprefix("tag-"), 16)
+        number = int(name.split("-")[1], 16) ^ _MASK
     except ValueError:
         return None
-    return next((peer for peer in peers if id(peer) == number), None)  # a name each would take four times as long
+    found = next((peer for peer in peers if id(peer) == number), None)  # a name each would take four times as long
+    return found if found is not None and name_of(found) == name else None
 
 
 def sighting_of(kind: Kind, place: Place) -> Sighting:

@@ -50,7 +50,7 @@ def test_the_words_are_those_of_the_table(refusal: errors.ApiRefusal, status: in
 
 def test_a_bad_pattern_is_told_with_its_place() -> None:
     reply = errors.bad_pattern(PatternError("missing ]: [a", 3))
-    assert (reply.status, text_of(reply)) == (400, "Invalid channel_pattern: missing ]: [a, at character 3")
+    assert (reply.status, text_of(reply)) == (400, "Invalid channel_pattern: missing ]: [a, at character 4")
 
 
 def test_who_is_too_fast_is_told_when_to_come_again() -> None:

@@ -9,6 +9,7 @@ const LIST = [
   [["g", "a"], "Go to the apps"],
   [["/"], "Search on this page"],
   [["p"], "Pause or resume the stream"],
+  [["Ctrl", "Enter"], "Send, in the tab Push"],
   [["?"], "Show this list"],
   [["Esc"], "Close what is open"],
 ];

@@ -129,7 +129,7 @@ def bad_channel(name: str) -> ApiRefusal:
 
 def bad_pattern(error: PatternError) -> Reply:
     """`channel_pattern` is no RE2; says where the trouble begins."""
-    text = f"Invalid channel_pattern: {error}, at character {error.position}"
+    text = f"Invalid channel_pattern: {error}, at character {error.position + 1}"
     return ApiRefusal(400, "invalid_pattern", text).reply()
 
 

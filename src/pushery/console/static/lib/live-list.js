@@ -41,13 +41,13 @@ export function liveList({ ctx, tab, label, columns, asked, nameOf, openPanel, r
 
   /** Open the panel; the address leads there too, and the list stays as it is. @param {string} name */
   function open(name) {
-    history.replaceState(null, "", `${tabLink(key, tab)}/${encodeURIComponent(name)}`);
+    history.replaceState(history.state, "", `${tabLink(key, tab)}/${encodeURIComponent(name)}`);
     panel = openPanel(name, onclose);
   }
 
   function onclose() {
     panel = null;
-    history.replaceState(null, "", tabLink(key, tab));
+    history.replaceState(history.state, "", tabLink(key, tab));
     ask({});
   }
 

@@ -32,7 +32,7 @@ const FIGURES = [
     name: "channels",
     token: "series-2",
     value: (r) => [formatCompact(r.channels)],
-    sub: () => "with somebody subscribed",
+    sub: () => "occupied",
   },
   { label: "Tags", name: "tags", token: "series-2", value: (r) => [formatCompact(r.tags)], sub: () => "online" },
 ];
