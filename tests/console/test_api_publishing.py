@@ -66,6 +66,7 @@ def test_a_push_that_cannot_be_is_refused(
 def test_of_a_pattern_that_is_none_the_place_of_the_trouble_is_told(operator: Visitor, app: TestingApp) -> None:
     error = operator.ask("POST", f"/apps/{app.key}/push", {"content": "x", "pattern": "ab("}).json["error"]
     assert (error["parameter"], error["position"]) == ("pattern", 2)
+    assert error["message"].endswith("at character 3.")  # as the page says of it
 
 
 EVENT = {"name": "e", "channels": ["news"], "data": "x"}

@@ -230,7 +230,7 @@ def test_a_bad_pattern_is_answered_with_where_it_is_wrong(pattern: str, position
     error = json.loads(reply.body)["error"]
     assert list(error) == ["code", "message", "parameter", "position"]
     assert (error["code"], error["parameter"], error["position"]) == ("invalid_pattern", "user_tag", position)
-    assert f"at character {position}" in error["message"]
+    assert f"at character {position + 1}." in error["message"]
 
 
 # Connect.

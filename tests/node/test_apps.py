@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from pushery.core import codes
 from pushery.core.apps import App, KeyPair
+from pushery.core.codes import Close
 from pushery.core.effects import ChangeApp, ListApps
 from pushery.core.exchange import Reply
 from pushery.core.ports import StorageError
@@ -95,6 +96,23 @@ async def test_unregistering_removes_the_app_and_closes_its_sockets_and_no_other
     assert KEY not in world.table.apps
     assert KEY not in node.hub.crowds
     assert node.publish(text("x", key=OTHER)) == 1
+
+
+@in_loop
+async def test_a_socket_that_cannot_be_closed_keeps_no_other_open(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = world.node()
+    first, others = Client(node, KEY, "A:1"), [Client(node, KEY, f"A:{number}") for number in range(2, 5)]
+
+    def fail(close: Close) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(first, "close", fail)
+    with capture_logs() as logs:
+        await later(node.perform(unregister()))
+        await until(lambda: all(other.closes for other in others))
+    assert [entry["event"] for entry in logs][-1:] == ["close_failed"]
 
 
 @in_loop

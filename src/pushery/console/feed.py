@@ -16,7 +16,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-import msgspec
 import structlog
 
 from pushery.console.gate import Gate
@@ -28,6 +27,7 @@ from pushery.core.apps import App, Directory
 from pushery.core.appsettings import AppSettings
 from pushery.core.channelnames import ChannelKind
 from pushery.core.effects import OpenSocket, Outcome, Route, Send, Unsubscribe
+from pushery.core.encoding import as_json
 from pushery.core.exchange import Request
 from pushery.core.ports import Clock, IdSource
 from pushery.core.publications import ChannelEvent
@@ -207,7 +207,7 @@ class Feed:
                 self._node.apply(peer, (Unsubscribe(name), *map(Send, error)))
 
     def _say(self, channel: str, event: str, value: object) -> None:
-        self._node.say(self._app, ChannelEvent(event, msgspec.json.encode(value).decode(), (channel,), cached=False))
+        self._node.say(self._app, ChannelEvent(event, as_json(value).decode(), (channel,), cached=False))
 
 
 def _nothing_on(channel: str) -> str:

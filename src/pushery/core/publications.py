@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from pushery.core.encoding import as_msgpack
+
 MAX_EVENT_NAME: Final = 200
 """Characters of an event's name."""
 
@@ -78,13 +80,12 @@ class Unregistered(msgspec.Struct, frozen=True, array_like=True, tag="u"):
 
 Envelope = Published | PublishedEvents | Terminated | Unregistered
 
-_encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Envelope] = msgspec.msgpack.Decoder(Envelope)
 
 
 def encode_envelope(envelope: Envelope) -> bytes:
     """The envelope as msgpack."""
-    return _encoder.encode(envelope)
+    return as_msgpack(envelope)
 
 
 def decode_envelope(data: bytes) -> Envelope | None:

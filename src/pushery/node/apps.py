@@ -111,5 +111,8 @@ class AppDesk:
         slice_size = self._hub.fanout_slice
         for start in range(0, len(peers), slice_size):
             for peer in peers[start : start + slice_size]:
-                peer.close(close)
+                try:
+                    peer.close(close)
+                except Exception:  # no reason to leave the others open
+                    log.exception("close_failed")
             await asyncio.sleep(0)

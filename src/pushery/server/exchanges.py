@@ -157,7 +157,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         elif self._poll is not None:
             self._after_serving()
         held = parser.held
-        if (held or self._holds) and not self._handed_over:
+        if (held or self._holds) and not self._handed_over and self._early is None:
             self._count_held(held)
         if len(data) > LARGE_PIECE and not self._transport.is_closing():
             self._wait()
@@ -280,10 +280,13 @@ class HttpExchanges(asyncio.Protocol, Connection):
         """A reply that took time is there: send it and go on with what was queued behind it."""
         self._shared.exchanges.discard(self)
         self._poll = None
+        is_over = self._lingering or self._transport.is_closing()
         if task.cancelled():
+            if not is_over:  # its session has been let go of at once: there is nothing to be said here any more
+                self.abort()
             return
         error = task.exception()
-        if self._transport.is_closing():
+        if is_over:
             return
         self._reply(request, task.result() if error is None else self._door.failed(error))
         if not self._transport.is_closing():
@@ -356,15 +359,19 @@ class HttpExchanges(asyncio.Protocol, Connection):
 
     def give_up(self) -> None:
         """Too much waits in this process, and the body that this client sends is among the largest."""
-        if not self._transport.is_closing():
-            self._parser = RequestParser(self._shared.http_limits, "")
-            self._early = None
-            if self._poll is not None:
-                self._poll.cancel()
-            elif self._busy:  # what is under way is answered first: else it would be asked for again
-                self._parser.refusal, self._parser.phase = _OVERLOADED, ENDED
-                return
+        self.guarded(self._refuse_the_rest)
+
+    def _refuse_the_rest(self) -> None:
+        if self._transport.is_closing():
+            return
+        self._parser = RequestParser(self._shared.http_limits, "")
+        asks, self._early = self._early is not None, None
+        if self._lingering:  # it has got its last reply
+            return
+        if (self._poll is not None and self._poll.cancel()) or asks or not self._busy:
             self._refuse(_OVERLOADED)
+        else:  # what is under way is answered first: else it would be asked for again, and what a poll has said be lost
+            self._parser.refusal, self._parser.phase = _OVERLOADED, ENDED
 
     def pause_writing(self) -> None:
         """The client does not read its replies: it is not read from either."""
@@ -375,7 +382,7 @@ class HttpExchanges(asyncio.Protocol, Connection):
         """It reads again."""
         self._paused = False
         if not self._busy and not self._lingering and not self._transport.is_closing():
-            self._serve()
+            self.guarded(self._serve)  # a transport goes on as if nothing had happened
 
     def eof_received(self) -> bool:
         """The client has sent its last. What it asked before is still answered, where the transport allows that."""

@@ -284,7 +284,7 @@ class HttpPeer(Connection):
 
     def resumed(self) -> None:
         """The client reads again."""
-        self._flush()
+        self.guarded(self._flush)  # a transport would go on behind a failure, and what was taken out be lost
 
     def lost(self, receiver: Receiver) -> None:
         """The client has gone away from this reply, perhaps to ask for another."""
@@ -342,11 +342,13 @@ class HttpPeer(Connection):
 
     def abort(self) -> None:
         """Let go of the client at once."""
-        self._shared.node.leave(self)
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            receiver.abort()
-        self._forget()
+        try:
+            self._shared.node.leave(self)
+        finally:
+            receiver, self._receiver = self._receiver, None
+            if receiver is not None:
+                receiver.abort()
+            self._forget()
 
     def _forget(self) -> None:
         """The session is over: who asks for it again opens another."""

@@ -75,6 +75,7 @@ class HttpConnection(HttpExchanges):
         hooks = self._shared.connect_hooks
         asking = asyncio.ensure_future(hooks.admits(wanted.app_key, wanted.url, wanted.token, wanted.tag))
         self._busy, self._poll = True, asking
+        self._shared.backlog.release(self)  # what was counted has been read
         self._keep(self._parser.upgrade_rest)
         asking.add_done_callback(lambda asked: self.guarded(partial(self._asked, request, wanted, asked)))
         return None

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -129,22 +130,29 @@ class Server:
             await asyncio.sleep(_POLL_S)
 
     async def _tick(self) -> None:
-        """Turn the wheel, for ever."""
-        shared = self._shared
+        """Turn the wheel, for ever: without it nobody who is slow or gone would be let go of."""
         while True:
             due_at = self._monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
-            shared.stats.loop_lag_seconds.observe(max(0.0, self._monotonic() - due_at))
-            shared.replies.set_date(self._wall_ms() // 1000)
-            shared.wheel.turn(self._monotonic())
-            shared.admission.look()
-            if self._given_up:
-                log.warning("too_much_buffered", closed=self._given_up, limit=shared.backlog.limit)
-                self._given_up = 0
-            while due := shared.wheel.take(_DUE_PER_TURN):
-                for connection in due:
-                    connection.guarded(connection.due)
-                await asyncio.sleep(0)
+            try:
+                await self._turn(due_at)
+            except Exception as error:
+                with suppress(Exception):  # there may be no memory for the log either
+                    log.error("unexpected_error", message="the wheel goes on", exc_info=error)
+
+    async def _turn(self, due_at: float) -> None:
+        shared = self._shared
+        shared.stats.loop_lag_seconds.observe(max(0.0, self._monotonic() - due_at))
+        shared.replies.set_date(self._wall_ms() // 1000)
+        shared.wheel.turn(self._monotonic())
+        while due := shared.wheel.take(_DUE_PER_TURN):
+            for connection in due:
+                connection.guarded(connection.due)
+            await asyncio.sleep(0)
+        shared.admission.look()
+        if self._given_up:
+            closed, self._given_up = self._given_up, 0
+            log.warning("too_much_buffered", closed=closed, limit=shared.backlog.limit)
 
 
 def new_wheel(monotonic: Callable[[], float]) -> Wheel[Connection]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
@@ -63,9 +64,12 @@ class Connection(Timed):
         """
         try:
             call()
-        except Exception:
-            self.abort()  # before the log, which may find no memory either
-            log.exception("connection_failed")
+        except Exception as error:
+            # Neither may find memory. That is no reason to forget the other, or the calls behind this one.
+            with suppress(Exception):
+                self.abort()
+            with suppress(Exception):
+                log.error("connection_failed", exc_info=error)
 
 
 class TurnEnd:

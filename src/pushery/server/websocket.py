@@ -245,7 +245,7 @@ class WebSocketPeer(asyncio.Protocol, Connection):
         """Too much waits in this process, and what this client has sent in part is among the largest."""
         self._reader, self._failed, self._holds = FrameReader(0), True, False
         if not self._transport.is_closing():
-            self._fail(codes.OVERLOADED)
+            self.guarded(lambda: self._fail(codes.OVERLOADED))
 
     def _give_up(self) -> None:
         """The session has a defect. From here on only the client's close is awaited, so this happens once."""
@@ -329,6 +329,9 @@ class WebSocketPeer(asyncio.Protocol, Connection):
     def resume_writing(self) -> None:
         """The transport has room again: empty the outbox, and go back to writing directly when that is done."""
         self._paused = False
+        self.guarded(self._empty_outbox)  # a transport would go on behind a failure, and the stream have a hole
+
+    def _empty_outbox(self) -> None:
         outbox = self._outbox
         if outbox is None or outbox.overflowed:
             return
@@ -387,9 +390,14 @@ class WebSocketPeer(asyncio.Protocol, Connection):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone, however that came."""
+        self._shared.wheel.cancel(self)
+        try:
+            self._shared.node.leave(self)
+        finally:
+            self._count_out()
+
+    def _count_out(self) -> None:
         shared = self._shared
-        shared.wheel.cancel(self)
-        shared.node.leave(self)
         shared.admission.connections -= 1
         shared.admission.left(self._source)
         shared.backlog.release(self)

@@ -105,6 +105,7 @@ class RequestParser:
         except Refusal as refusal:
             # A traceback would hold this frame, hence this parser, which holds the refusal: a cycle.
             self.refusal = refusal.with_traceback(None)
+            self._sink.clear()
             self.phase = ENDED
         except MemoryError:
             self._sink.clear()

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from pushery.core.codes import Close
+from pushery.core.encoding import as_json
 
 OPEN: Final = b"o{}\n"
 """The session is new; said once in its life, for to a client that has one already it means that it is lost."""
@@ -36,12 +37,12 @@ _messages = msgspec.json.Decoder(list[str])
 
 def messages_line(texts: Sequence[str]) -> bytes:
     """The line that carries `texts`, in order; with none of them it only says that we are there."""
-    return b"a%b\n" % msgspec.json.encode(texts)
+    return b"a%b\n" % as_json(texts)
 
 
 def close_line(close: Close) -> bytes:
     """The line that says `close`."""
-    return b"c%b\n" % msgspec.json.encode((close.code, close.reason))
+    return b"c%b\n" % as_json((close.code, close.reason))
 
 
 def messages_of(body: bytes) -> list[str]:

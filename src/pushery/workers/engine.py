@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-import msgspec
 import structlog
 
 from pushery.core.apps import App, Directory
+from pushery.core.encoding import as_json
 from pushery.core.hookevents import ARRIVALS, HookEvent, place_of
 from pushery.core.ports import Clock, StorageError
 from pushery.storage.hooklock import HookLock
@@ -282,7 +282,7 @@ class Engine:
             return
         event, hooks = notice.event, app.settings.webhooks
         try:
-            encoded = msgspec.json.encode(event)
+            encoded = as_json(event)
         except UnicodeEncodeError:  # half of a surrogate pair, which no receiver could read either
             return
         self._mark(app, event)

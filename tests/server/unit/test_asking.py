@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from pushery.core.appsettings import AppSettings
-from tests.node.fakes import in_loop, turns
-from tests.server.unit.memory import KEY, TEXT, MemoryTransport, Scene, frame, handshake, push_request
+from tests.node.fakes import in_loop, turns, until
+from tests.server.unit.memory import KEY, TEXT, MemoryTransport, Scene, frame, handshake, push_request, request
 
 HOOK = "https://backend.example/connect"
 
@@ -122,6 +122,21 @@ async def test_a_client_that_sends_much_before_the_answer_is_not_read_from_until
     scene.hooks.answers[0].set_result(True)
     await turns(30)
     assert scene.stats.messages_in == 500
+    scene.close()
+
+
+@in_loop
+@pytest.mark.parametrize("count", [0, 200])
+async def test_what_is_kept_behind_a_body_that_came_in_parts_and_a_handshake_counts_alone(count: int) -> None:
+    scene = a_scene()
+    client, frames = scene.connect(), frame(TEXT, b"x" * 100) * count
+    before = request("POST", "/nothing", body=b"x" * 100)
+    client.send(before[:-10])
+    await client.say(before[-10:] + handshake("A:1?token=T") + frames)
+    assert scene.shared.backlog.size == len(frames)
+    scene.hooks.answers[0].set_result(True)
+    await until(lambda: scene.stats.connections == 1 and scene.stats.messages_in == count)
+    assert (scene.shared.backlog.size, len(scene.shared.backlog)) == (0, 0)
     scene.close()
 
 

@@ -1,10 +1,19 @@
 """What connections keep of what their clients have sent in part, and what happens when that is too much."""
 
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
 from pushery.core import codes
+from pushery.node import Node
+from pushery.server.exchanges import HttpExchanges
+from pushery.server.http import HttpConnection
+from pushery.server.websocket import WebSocketPeer
 from pushery.wire.websocket import CONTINUATION, close_frame
 from tests.node.fakes import in_loop, turns, until
-from tests.server.unit.memory import KEY, SUPER_AUTH, TEXT, Scene, frame, request
-from tests.server.unit.polling import FallbackScene, Page
+from tests.server.unit.memory import KEY, SUPER_AUTH, TEXT, TIMEOUTS, Scene, frame, request
+from tests.server.unit.polling import FallbackScene, Page, read
 
 
 @in_loop
@@ -21,6 +30,25 @@ async def test_a_part_of_a_message_is_counted_while_it_is_kept() -> None:
     client.vanish()
     await turns()
     assert (backlog.size, len(backlog)) == (0, 0)
+    scene.close()
+
+
+@in_loop
+async def test_of_a_socket_that_is_gone_nothing_is_counted_even_if_it_cannot_leave_its_audience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    scene = Scene()
+    client, backlog = scene.client(), scene.shared.backlog
+    client.send(frame(TEXT, b"x" * 100)[:50])
+    with monkeypatch.context() as patch:
+        patch.setattr(Node, "leave", fail)
+        client.vanish()
+        await turns()
+    assert (backlog.size, len(backlog)) == (0, 0)
+    assert (scene.stats.connections, scene.shared.admission.connections) == (0, 0)
     scene.close()
 
 
@@ -128,4 +156,80 @@ async def test_a_request_that_is_under_way_is_answered_before_what_follows_it_is
     await until(lambda: client.received.count(b"HTTP/1.1 ") == 2)
     assert client.received.startswith(b"HTTP/1.1 200 ")
     assert b"HTTP/1.1 503 " in client.received
+    scene.close()
+
+
+@in_loop
+async def test_of_a_body_that_is_refused_nothing_is_kept() -> None:
+    scene = Scene()
+    client = scene.connect()
+    head = request("POST", "/nothing", "Transfer-Encoding: chunked")
+    client.send(head + b"64\r\n" + b"x" * 100 + b"\r\nno chunk\r\n")
+    assert client.received.startswith(b"HTTP/1.1 400 ")
+    assert (scene.shared.backlog.size, len(scene.shared.backlog)) == (0, 0)
+    scene.close()
+
+
+@in_loop
+async def test_who_has_got_its_last_reply_is_told_nothing_more_and_the_others_go() -> None:
+    scene = Scene()
+    late = scene.connect()
+    late.send(request("POST", "/nothing", body=b"x" * 100)[:-10])
+    scene.pass_time(TIMEOUTS.body + 2)
+    assert late.received.startswith(b"HTTP/1.1 408 ")
+    other = scene.connect()
+    other.send(request("POST", "/nothing", body=b"x" * 50)[:-10])
+    scene.shared.backlog.limit = 1
+    assert scene.shared.backlog.make_room() == 2
+    assert late.received.count(b"HTTP/1.1 ") == 1
+    assert other.received.startswith(b"HTTP/1.1 503 ")
+    assert (scene.shared.backlog.size, len(scene.shared.backlog)) == (0, 0)
+    scene.close()
+
+
+@in_loop
+async def test_what_a_poll_has_just_been_told_is_said_before_what_follows_it_is_refused() -> None:
+    scene = FallbackScene()
+    page, loop = Page(scene), asyncio.get_running_loop()
+    client = await page.poll()
+    await page.subscribe()
+    await page.poll(client)
+    await page.poll(client)
+    await client.say(request("POST", "/nothing", body=b"x" * 100)[:-60])
+    assert isinstance(client.protocol, HttpConnection)
+    told = client.protocol._poll
+    assert told is not None
+
+    def make_room_once_told() -> None:
+        """Between the two turns in which a poll is told something and answered."""
+        if told.done():
+            assert scene.shared.backlog.make_room() == 1
+        else:
+            loop.call_soon(make_room_once_told)
+
+    scene.shared.backlog.limit = 1
+    scene.publish(["hello"])
+    make_room_once_told()
+    await turns(5)
+    answer, refusal = read(client.received)
+    assert (answer.status, answer.values, refusal.status) == (200, ["hello"], 503)
+    scene.close()
+
+
+@in_loop
+async def test_one_that_cannot_be_refused_is_cut_and_the_others_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    scene = Scene(max_buffered_bytes=1)
+    body, socket, other = scene.connect(), scene.client("A:1"), scene.connect()
+    body.send(request("POST", "/nothing", body=b"x" * 300)[:-10])
+    socket.send(frame(TEXT, b"x" * 200)[:-10])
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(HttpExchanges, "_refuse", fail)
+        patch.setattr(WebSocketPeer, "_fail", fail)
+        assert scene.shared.backlog.make_room() == 2
+    assert [entry["event"] for entry in logs] == ["connection_failed"] * 2
+    assert (body.is_cut(), socket.is_cut(), other.is_closing()) == (True, True, False)
+    assert (scene.shared.backlog.size, len(scene.shared.backlog)) == (0, 0)
     scene.close()

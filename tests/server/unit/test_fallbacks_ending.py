@@ -1,7 +1,11 @@
 """Sessions without a socket, until they end: heartbeats, signs of life, and what is said when the server stops."""
 
+import pytest
+from structlog.testing import capture_logs
+
 from pushery.core import codes
-from pushery.server.fallbacks import EXPIRY_S, POLL_S
+from pushery.node import Node
+from pushery.server.fallbacks import EXPIRY_S, POLL_S, HttpPeer
 from tests.node.fakes import in_loop, turns
 from tests.server.unit.memory import SLACK, TIMEOUTS, request
 from tests.server.unit.polling import FallbackScene, Page, said_on
@@ -132,6 +136,32 @@ async def test_a_session_can_be_cut() -> None:
     assert stream.is_cut()
     assert poll.is_cut()
     assert (scene.shared.sessions, scene.online, len(scene.shared.wheel)) == ({}, 0, 0)
+    scene.close()
+
+
+@in_loop
+@pytest.mark.parametrize("what", [(), (Node, "leave")])
+async def test_a_session_that_fails_lets_nobody_wait_for_its_reply(
+    what: tuple[type, str] | tuple[()], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    scene = FallbackScene()
+    page = Page(scene)
+    poll = await page.poll()
+    await page.subscribe()
+    await page.poll(poll)
+    await page.poll(poll)
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(HttpPeer, "_pour", fail)
+        if what:
+            patch.setattr(*what, fail)
+        scene.publish(["hello"])
+        await turns(5)
+    assert [entry["event"] for entry in logs] == ["connection_failed"]
+    assert poll.is_cut()
+    assert (scene.shared.sessions, scene.stats.connections) == ({}, 0)
     scene.close()
 
 

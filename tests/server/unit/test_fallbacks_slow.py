@@ -1,8 +1,9 @@
 """Sessions without a socket that get more than they read: replies that are full, and who is closed as slow."""
 
 import pytest
+from structlog.testing import capture_logs
 
-from pushery.server.fallbacks import GRACE_S, REOPEN_S
+from pushery.server.fallbacks import GRACE_S, REOPEN_S, HttpPeer
 from pushery.wire.xhr import CLIENT_BUFFER
 from tests.node.fakes import in_loop, turns
 from tests.server.unit.memory import KEY, SLACK
@@ -135,6 +136,28 @@ async def test_a_client_that_reads_slowly_gets_everything_in_order() -> None:
         stream.read(700)
         await turns(2)
     assert said_on(stream).values == [str(value) * 100 for value in range(100)]
+    scene.close()
+
+
+@in_loop
+async def test_a_session_that_fails_when_its_client_reads_on_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    scene = FallbackScene()
+    page = Page(scene)
+    stream = await page.stream(high=1000)
+    await page.subscribe()
+    stream.stalled = True
+    for value in range(20):
+        scene.publish([str(value) * 100])
+        await turns(2)
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(HttpPeer, "_next_line", fail)
+        stream.read()
+    assert [entry["event"] for entry in logs] == ["connection_failed"]
+    assert stream.is_cut()
+    assert (scene.shared.sessions, scene.shared.backlog.size) == ({}, 0)
     scene.close()
 
 

@@ -194,6 +194,32 @@ async def test_a_defect_that_no_caller_sees_ends_the_connection_and_no_other(
 
 
 @in_loop
+async def test_a_defect_that_cannot_be_logged_keeps_no_other_from_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullLog:
+        def error(self, event: str, **_: object) -> None:
+            raise MemoryError
+
+    scene = Scene()
+    client, other = scene.connect(), scene.connect()
+    send = HttpExchanges._send
+
+    def fail(self: HttpExchanges) -> None:
+        if self is client.protocol:
+            raise MemoryError
+        send(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpExchanges, "_send", fail)
+        patch.setattr("pushery.server.shared.log", FullLog())
+        client.send(NOTHING)
+        other.send(NOTHING)
+        await turns(2)
+    assert client.is_cut()
+    assert statuses(other.received) == [404]
+    scene.close()
+
+
+@in_loop
 async def test_a_registry_that_fails_is_answered_with_when_to_come_again() -> None:
     scene = Scene()
     client = scene.connect()

@@ -1,7 +1,11 @@
 """Clients that read or send slowly on an HTTP connection in memory: nothing piles up, and their time is bounded."""
 
+import pytest
+from structlog.testing import capture_logs
+
 from pushery.core.exchange import Reply
 from pushery.core.publications import Publication
+from pushery.server.http import HttpConnection
 from pushery.wire.websocket import payload_of, split_frames
 from tests.node.fakes import in_loop, turns
 from tests.server.unit.memory import KEY, SLACK, TIMEOUTS, Scene, handshake, push_request, request
@@ -27,6 +31,23 @@ async def test_a_client_that_does_not_read_its_replies_is_not_served_further_unt
         await turns(3)
     assert statuses(client.received) == [200] * 90
     assert client.is_reading()
+    scene.close()
+
+
+@in_loop
+async def test_a_client_that_cannot_be_served_when_it_reads_on_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    scene = Scene()
+    client = scene.connect(high=500)
+    client.stalled = True
+    await client.say(APPS * 90)
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(HttpConnection, "_begin", fail)
+        client.read()
+    assert [entry["event"] for entry in logs] == ["connection_failed"]
+    assert client.is_cut()
     scene.close()
 
 
@@ -72,8 +93,12 @@ async def test_a_client_that_never_reads_is_cut() -> None:
 
 
 @in_loop
-async def test_a_websocket_opened_behind_replies_that_nobody_reads_is_slow_from_the_start() -> None:
+async def test_a_websocket_opened_behind_replies_that_nobody_reads_is_slow_from_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Otherwise its transport would take pushes without bound, having said only once that it is full."""
+    for share in ("_LONGEST_TURN_S", "_ALL_TURNS_S"):  # all in one turn, however busy this machine is
+        monkeypatch.setattr(f"pushery.server.exchanges.{share}", 60.0)
     scene = Scene(outbox_limit=10_000)
     client = scene.connect(high=500)
     client.stalled = True

@@ -4,11 +4,13 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from pushery.core import codes
+from pushery.core.wheel import Wheel
 from pushery.server.server import Server, drain_pace, new_wheel
 from pushery.server.shared import TICK_S
 from pushery.wire.websocket import PING, PONG, close_frame, encode_frame
@@ -137,6 +139,25 @@ def test_all_sockets_are_closed_in_time_and_not_more_slowly_than_asked(count: in
         assert pace >= rate
         assert count / pace <= time_s * 0.75 * 1.000001 or count / pace <= (time_s - 1) * 1.000001
         assert pace in (rate, count / (time_s - min(1.0, time_s / 4)))
+
+
+@in_loop
+async def test_the_wheel_goes_on_behind_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    scene = Scene()
+    client = scene.connect()
+    server = Server(scene.shared, scene.world.clock.wall_ms, lambda: 1000.0)
+    monkeypatch.setattr("pushery.server.server.TICK_S", 0.001)
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(Wheel, "turn", fail)
+        await server.listen([], scene.door, 1, None)
+        await until(lambda: bool(logs))
+    assert logs[0]["event"] == "unexpected_error"
+    await until(client.is_lost)
+    await server.stop(0)
+    scene.close()
 
 
 def test_the_wheel_begins_at_the_present_and_ticks_as_the_server_turns_it() -> None:

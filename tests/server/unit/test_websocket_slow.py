@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from pushery.core import codes
+from pushery.server.websocket import WebSocketPeer
 from pushery.wire.websocket import encode_frame, split_frames
 from tests.node.fakes import in_loop, turns
 from tests.server.unit.memory import CLOSE, SLACK, TEXT, Scene, frame
@@ -33,6 +35,27 @@ async def test_a_slow_client_gets_all_in_order_once_it_reads_and_holds_up_nobody
     push(scene, "and on")
     await turns()
     assert texts(slow.received) == [*sent, "and on"]
+    scene.close()
+
+
+@in_loop
+async def test_a_slow_client_whose_outbox_cannot_be_written_is_cut_rather_than_given_a_hole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(peer: WebSocketPeer) -> None:
+        raise MemoryError
+
+    scene = Scene()
+    slow = scene.client("A:1", high=100)
+    slow.stalled = True
+    for number in range(50):
+        push(scene, f"{number:020}")
+        await turns()
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(WebSocketPeer, "_raw_write", property(fail))
+        slow.read()
+    assert [entry["event"] for entry in logs] == ["connection_failed"]
+    assert slow.is_cut()
     scene.close()
 
 

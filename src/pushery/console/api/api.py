@@ -5,8 +5,6 @@ Invariant: the first thing that each route does is to ask the gate.
 
 from collections.abc import Mapping
 
-import msgspec
-
 from pushery import __version__
 from pushery.console.api.apps import AppRoutes
 from pushery.console.api.busiest import Busiest
@@ -20,6 +18,7 @@ from pushery.console.options import ConsoleOptions
 from pushery.console.readings import Readings
 from pushery.console.visitors import Visitors
 from pushery.core.effects import Later, Outcome, Route
+from pushery.core.encoding import as_json
 from pushery.core.exchange import Reply, Request
 from pushery.core.ports import Clock, DeadLetters, IdSource
 from pushery.dialects.admin import Admin, AdminOptions
@@ -84,12 +83,12 @@ class Api:
             "apps": [] if is_operator else list(self._visitors.apps_of(visitor)),
             "app_prefix": "",
         }
-        return Reply(200, msgspec.json.encode(answer))
+        return Reply(200, as_json(answer))
 
     def overview(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /console/api/overview"""
         self._gate.operator(request)
-        return Reply(200, msgspec.json.encode({"readings": list(self._readings.kept)}))
+        return Reply(200, as_json({"readings": list(self._readings.kept)}))
 
     def busiest(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /console/api/busiest"""
@@ -97,7 +96,7 @@ class Api:
         return Later(self._list_busiest)
 
     async def _list_busiest(self) -> Reply:
-        return Reply(200, msgspec.json.encode({"apps": await self._busiest.find()}))
+        return Reply(200, as_json({"apps": await self._busiest.find()}))
 
     def schema(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """GET /console/api/schema"""

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-import msgspec
-
 from pushery.console.api.slices import SLICE, gather
 from pushery.console.gate import Gate
 from pushery.console.visitors import Visitors
 from pushery.core.apps import App
 from pushery.core.effects import Later, Outcome, Route
+from pushery.core.encoding import as_json
 from pushery.core.exchange import Reply, Request
 from pushery.core.hub import Hub
 from pushery.core.ports import Clock
@@ -56,7 +55,7 @@ class AppRoutes:
     def _page(self, found: Sequence[App], limit: int, offset: int) -> Reply:
         page = [self._row(app) for app in found[offset : offset + limit]]
         answer = {"total": len(found), "limit": limit, "offset": offset, "apps": page}
-        return Reply(200, msgspec.json.encode(answer))
+        return Reply(200, as_json(answer))
 
     def _row(self, app: App) -> dict[str, object]:
         crowd = self._hub.look(app.key)

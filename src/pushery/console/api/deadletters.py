@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from pushery.core.effects import Later, Outcome, Route
+from pushery.core.encoding import as_json
 from pushery.core.exchange import Reply, Request
 from pushery.core.ports import DeadLetters, Letter
 from pushery.dialects.admin import Admin
@@ -106,4 +107,4 @@ def _text(event: bytes) -> str:
 
 
 def _json(value: object) -> Reply:
-    return Reply(200, msgspec.json.encode(value))
+    return Reply(200, as_json(value))

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final, cast
 
-import msgspec
 from msgspec import Raw
 
 from pushery.console.api.slices import gather, in_order, matching_tags
 from pushery.core.channelnames import USER_CHANNEL, ChannelKind, is_channel_name, kind_of
 from pushery.core.channels import Channel, Channels
 from pushery.core.effects import Inspect, Later, Outcome, Route
+from pushery.core.encoding import as_json
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.hub import Crowd, Hub
 from pushery.core.patterns import EVERY_TAG, Pattern, PatternError, compile_pattern
@@ -165,4 +165,4 @@ def _tags_found(
 
 
 def _json(value: object) -> Reply:
-    return Reply(200, msgspec.json.encode(value))
+    return Reply(200, as_json(value))

@@ -9,6 +9,7 @@ from msgspec import Meta
 from pushery.core.apps import App
 from pushery.core.channelnames import kind_of
 from pushery.core.effects import Outcome, Publish, PublishEvent, Route
+from pushery.core.encoding import as_json
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.hub import Crowd
 from pushery.core.patterns import PatternError
@@ -86,7 +87,7 @@ def _require_readable(event: ChannelEvent) -> None:
 
 
 def _total(total: int) -> Reply:
-    return Reply(200, msgspec.json.encode({"total": total}))
+    return Reply(200, as_json({"total": total}))
 
 
 def _sum(crowd: Crowd, totals: Sequence[int]) -> Reply:
@@ -94,7 +95,8 @@ def _sum(crowd: Crowd, totals: Sequence[int]) -> Reply:
 
 
 def _bad_pattern(error: PatternError) -> Reply:
-    message = f"This is not a valid RE2 pattern: {error}, at character {error.position}."
+    # The page points at the place in the pattern as well, and calls the first character 1.
+    message = f"This is not a valid RE2 pattern: {error}, at character {error.position + 1}."
     return Refusal(400, "invalid_pattern", message, parameter="pattern", position=error.position).reply()
 
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import cast
 
-import msgspec
-
 from pushery.console.api.slices import SLICE, gather
 from pushery.core.effects import Disconnect, Inspect, Later, Outcome, Route
+from pushery.core.encoding import as_json
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.hub import Crowd, Hub
 from pushery.core.ports import Clock
@@ -124,4 +123,4 @@ def _unknown_socket() -> Refusal:
 
 
 def _json(value: object) -> Reply:
-    return Reply(200, msgspec.json.encode(value))
+    return Reply(200, as_json(value))

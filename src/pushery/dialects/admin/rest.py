@@ -24,6 +24,7 @@ from pushery.core.apps import App, Directory, KeyPair
 from pushery.core.appsettings import AppSettings
 from pushery.core.basicauth import credentials
 from pushery.core.effects import ChangeApp, ListApps, Outcome, RegisterApp, Reload, Reloaded, Route, UnregisterApp
+from pushery.core.encoding import as_json
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.ports import Clock, IdSource
 from pushery.dialects.admin.bodies import (
@@ -341,4 +342,4 @@ def _unknown_app() -> Refusal:
 
 
 def _json(value: object, status: int = 200) -> Reply:
-    return Reply(status, msgspec.json.encode(value))
+    return Reply(status, as_json(value))

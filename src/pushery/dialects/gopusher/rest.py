@@ -26,6 +26,7 @@ from pushery.core.effects import (
     Route,
     UnregisterApp,
 )
+from pushery.core.encoding import as_json, as_msgpack
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.hub import Crowd
 from pushery.core.once import idempotency_key
@@ -261,7 +262,7 @@ def _unknown_app() -> Refusal:
 
 
 def _bad_pattern(error: PatternError) -> Reply:
-    message = f"user_tag is not a valid RE2 pattern: {error}, at character {error.position}."
+    message = f"user_tag is not a valid RE2 pattern: {error}, at character {error.position + 1}."
     return Refusal(400, "invalid_pattern", message, parameter="user_tag", position=error.position).reply()
 
 
@@ -278,7 +279,7 @@ def _once(request: Request, content: str, user_tag: str) -> Once | None:
         raise Refusal(400, "invalid_idempotency_key", f"{error}.") from None
     if not key:
         return None
-    return Once(key, sha256(msgspec.msgpack.encode((content, user_tag))).digest(), _key_reused)
+    return Once(key, sha256(as_msgpack((content, user_tag))).digest(), _key_reused)
 
 
 def _key_reused() -> Reply:
@@ -324,4 +325,4 @@ def _unregistered(was_there: bool) -> Reply:
 
 
 def _json(value: object) -> Reply:
-    return Reply(200, msgspec.json.encode(value))
+    return Reply(200, as_json(value))

@@ -10,13 +10,13 @@ from typing import Final
 import msgspec
 
 from pushery.core.channels import Channel, Member
+from pushery.core.encoding import as_json
 from pushery.core.publications import ChannelEvent
 
 RATE_LIMITED: Final = 4301
 WATCHLIST_TOO_LONG: Final = 4302
 """Codes of errors that leave the connection open; they are never used for closing."""
 
-_encode = msgspec.json.Encoder().encode
 
 PONG: Final = b'{"event":"pusher:pong","data":"{}"}'
 PING: Final = b'{"event":"pusher:ping","data":"{}"}'
@@ -24,19 +24,19 @@ PING: Final = b'{"event":"pusher:ping","data":"{}"}'
 
 def system(event: bytes, channel: str, data: bytes) -> bytes:
     """A message about a channel; `data` is JSON, encoded once more here."""
-    return b'{"event":"%b","channel":%b,"data":%b}' % (event, _encode(channel), _encode(data.decode()))
+    return b'{"event":"%b","channel":%b,"data":%b}' % (event, as_json(channel), as_json(data.decode()))
 
 
 def established(socket_id: str, activity_timeout_s: int) -> bytes:
     """The first message on every connection."""
     data = f'{{"socket_id":"{socket_id}","activity_timeout":{activity_timeout_s}}}'
-    return b'{"event":"pusher:connection_established","data":%b}' % _encode(data)
+    return b'{"event":"pusher:connection_established","data":%b}' % as_json(data)
 
 
 def signin_success(user_data: str) -> bytes:
     """The sign-in was accepted; `user_data` goes back exactly as it came."""
-    data = b'{"user_data":%b}' % _encode(user_data)
-    return b'{"event":"pusher:signin_success","data":%b}' % _encode(data.decode())
+    data = b'{"user_data":%b}' % as_json(user_data)
+    return b'{"event":"pusher:signin_success","data":%b}' % as_json(data.decode())
 
 
 def error(code: int | None, message: str, channel: str | None = None) -> bytes:
@@ -44,18 +44,18 @@ def error(code: int | None, message: str, channel: str | None = None) -> bytes:
     data: dict[str, object] = {"event": "pusher:error", "data": {"code": code, "message": message}}
     if channel is not None:
         data["channel"] = channel
-    return _encode(data)
+    return as_json(data)
 
 
 def subscription_error(channel: str, kind: str, message: str, status: int) -> tuple[bytes, bytes]:
     """A subscription that was refused: once for the connection, once for the channel object of the client."""
-    data = _encode({"type": kind, "error": message, "status": status})
+    data = as_json({"type": kind, "error": message, "status": status})
     return error(None, message), system(b"pusher:subscription_error", channel, data)
 
 
 def event_rejected(channel: str, event: str, message: str, code: int | None = None) -> tuple[bytes, bytes]:
     """A client event that was refused: an error, and a notice on the channel that says which event it was."""
-    data = _encode({"event": event, "error": message, "code": code})
+    data = as_json({"event": event, "error": message, "code": code})
     return error(code, message, channel), system(b"pushery:client_event_rejected", channel, data)
 
 
@@ -71,7 +71,7 @@ class PusherVoice:
 
     def event(self, channel: str, event: ChannelEvent) -> bytes:
         """Protocol 2; with the sender's `user_id` for client events on presence channels (8)."""
-        return _encode(_Event(event.event, channel, event.data, event.user_id))
+        return as_json(_Event(event.event, channel, event.data, event.user_id))
 
     def subscribed(self, channel: Channel) -> bytes:
         """Protocol 7 and 7.1."""
@@ -80,7 +80,7 @@ class PusherVoice:
         else:
             members = channel.roster.members
             ids = b",".join([member.raw_id for member in members])
-            rows = b",".join([b"%b:%b" % (_encode(member.user_id), member.info) for member in members])
+            rows = b",".join([b"%b:%b" % (as_json(member.user_id), member.info) for member in members])
             data = b'{"presence":{"ids":[%b],"hash":{%b},"count":%d}}' % (ids, rows, len(members))
         return system(b"pusher_internal:subscription_succeeded", channel.name, data)
 
@@ -107,8 +107,8 @@ class PusherVoice:
     def watched(self, online: Sequence[str], offline: Sequence[str]) -> bytes:
         """Protocol 9, in the form that pusher-js reads."""
         events = [{"name": name, "user_ids": ids} for name, ids in (("online", online), ("offline", offline)) if ids]
-        data = _encode({"events": events}).decode()
-        return b'{"event":"pusher_internal:watchlist_events","data":%b}' % _encode(data)
+        data = as_json({"events": events}).decode()
+        return b'{"event":"pusher_internal:watchlist_events","data":%b}' % as_json(data)
 
     def already_subscribed(self, channel: str) -> tuple[bytes, ...]:
         """Protocol 4: an error without a code."""

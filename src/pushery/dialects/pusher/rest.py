@@ -14,6 +14,7 @@ import msgspec
 from pushery.core.apps import App, Directory
 from pushery.core.channelnames import is_channel_name, kind_of
 from pushery.core.effects import Inspect, Once, Outcome, PublishEvent, Route, TerminateUser
+from pushery.core.encoding import as_json, as_msgpack
 from pushery.core.exchange import Reply, Request
 from pushery.core.hub import Crowd
 from pushery.core.ports import Clock
@@ -43,7 +44,6 @@ _DONE: Final = Reply(200, b"{}")
 _ACCEPTED: Final = Reply(202, b"{}")
 
 _Answer = Callable[[Crowd, Sequence[int]], Reply]
-_encode = msgspec.json.Encoder().encode
 
 
 class PusherApi:
@@ -244,7 +244,7 @@ def _terminated(count: int) -> Reply:
 
 
 def _json(value: object) -> Reply:
-    return Reply(200, _encode(value))
+    return Reply(200, as_json(value))
 
 
 def _channel_name(params: Mapping[str, str]) -> str:
@@ -264,4 +264,4 @@ def _fingerprint(request: Request, query: Query) -> bytes:
     """The same for the same request, whenever it was signed."""
     unsigned = sorted(pair for pair in query.values.items() if not pair[0].startswith(("auth_", "body_md5")))
     parts = (request.path, unsigned, sorted(query.arrays.items()), request.body)
-    return hashlib.sha256(msgspec.msgpack.encode(parts)).digest()
+    return hashlib.sha256(as_msgpack(parts)).digest()

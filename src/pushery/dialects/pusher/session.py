@@ -16,6 +16,7 @@ from pushery.core.channelnames import MAX_CHANNEL_NAME, USER_CHANNEL, ChannelKin
 from pushery.core.channels import Member
 from pushery.core.codes import Close
 from pushery.core.effects import CloseSocket, Enter, Relay, Send, SignIn, SocketEffect, Subscribe, Unsubscribe
+from pushery.core.encoding import as_json
 from pushery.core.publications import MAX_EVENT_NAME
 from pushery.dialects.pusher import messages
 from pushery.dialects.pusher.proofs import Unproved, check_sign_in, check_subscription
@@ -290,10 +291,10 @@ def _member(channel_data: str) -> Member:
     sent = data.user_id
     if isinstance(sent, float) and sent.is_integer():
         sent = int(sent)  # 1.0 is 1 to JavaScript, which looks for its own id among the members
-    user_id = sent if isinstance(sent, str) else msgspec.json.encode(sent).decode()
+    user_id = sent if isinstance(sent, str) else as_json(sent).decode()
     if not 0 < len(user_id) <= MAX_USER_ID:
         raise _Fault(f"A user_id has 1 to {MAX_USER_ID} characters.")
-    return Member(user_id, msgspec.json.encode(sent), _info(data.user_info))
+    return Member(user_id, as_json(sent), _info(data.user_info))
 
 
 def _user(user_data: str) -> tuple[Member, list[str]]:
@@ -306,7 +307,7 @@ def _user(user_data: str) -> tuple[Member, list[str]]:
         ) from None
     if not 0 < len(data.id) <= MAX_USER_ID:
         raise Unproved(f"The id of a user has 1 to {MAX_USER_ID} characters.")
-    return Member(data.id, msgspec.json.encode(data.id), _info(data.user_info)), data.watchlist
+    return Member(data.id, as_json(data.id), _info(data.user_info)), data.watchlist
 
 
 def _info(raw: Raw) -> bytes:
