@@ -1,6 +1,7 @@
-"""One client's HTTP exchanges: requests in, replies out, in order and in time.
+"""One client's HTTP exchanges: requests in, each answered in its turn and in time.
 
-It keeps deadlines and the order of replies; parsing is `wire.http`'s, and what becomes of a request `server.http`'s.
+It keeps deadlines and turns; parsing is `wire.http`'s, replies are `server.replying`'s, and what becomes of a request
+`server.http`'s.
 Requests of one connection are answered one after another, so what a backend pushes in order is published in order.
 """
 
@@ -10,19 +11,14 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Final, cast
 
-import structlog
-
 from pushery.core.exchange import Refusal, Reply, Request
 from pushery.core.wheel import NEVER
-from pushery.server import access
 from pushery.server.admission import no_room
-from pushery.server.cors import with_cors
 from pushery.server.door import Door
-from pushery.server.shared import LARGE_PIECE, LINGER_S, TICK_S, Connection
+from pushery.server.replying import Replying, peer_address
+from pushery.server.shared import LARGE_PIECE, LINGER_S, TICK_S
 from pushery.wire.http import BODY, ENDED, HEAD, IDLE, RequestParser
 from pushery.wire.replies import CONTINUE
-
-log = structlog.get_logger("pushery.server")
 
 _PER_TURN: Final = 64
 """Pipelined requests answered before other connections get their turn."""
@@ -41,9 +37,6 @@ _LEAST_SHARE: Final = 1024
 _FULL_SHARES: Final = 4
 """How many connections may queue until each reads less at a time."""
 
-_LARGE: Final = 16 * 1024
-"""Bytes from which a reply is written at once instead of gathered: what a client does not read must not pile up."""
-
 _MOST_EARLY: Final = 16 * 1024
 """Bytes that are kept of a client who does not wait for the answer to its handshake; then it is not read from."""
 
@@ -57,17 +50,15 @@ _OVERLOADED: Final = Refusal(
 )
 
 
-class HttpExchanges(asyncio.Protocol, Connection):
+class HttpExchanges(asyncio.Protocol, Replying):
     """Speaks HTTP/1.1 to one client."""
 
     __slots__ = (
         "_busy",
-        "_door",
         "_early",
         "_ended",
         "_handed_over",
         "_holds",
-        "_lingering",
         "_parser",
         "_paused",
         "_phase",
@@ -75,34 +66,21 @@ class HttpExchanges(asyncio.Protocol, Connection):
         "_proof",
         "_queue",
         "_reads_on",
-        "_replies",
-        "_secure",
-        "_shared",
         "_since",
-        "_transport",
-        "_unsent",
         "wheel_slot",
     )
 
     def __init__(self, door: Door) -> None:
-        self._door = door
-        self._shared = door.shared
-        self._secure = door.secure
-        """Whether the client speaks TLS to us, or to a proxy that vouches for it."""
+        super().__init__(door)
         self.wheel_slot = NEVER
         self._queue: list[Request] = []
         """Requests not yet begun, the next one last."""
-        self._replies: list[bytes] = []
-        """Encoded and not yet written: what a turn of the loop brings on many connections is answered at its end,
-        so that nobody who is answered early makes the rest wait by asking again."""
         self._reads_on = False
         """Whether `_read_on` is to be called, and nothing is read before."""
         self._busy = False
         """Whether a request is being worked on, or the next ones wait for their turn of the loop."""
         self._paused = False
         """Whether the client does not read its replies."""
-        self._lingering = False
-        """Set when the last reply is out and only the client's end is awaited."""
         self._ended = False
         """Set when the client has sent its last."""
         self._handed_over = False
@@ -116,8 +94,6 @@ class HttpExchanges(asyncio.Protocol, Connection):
         """What has come behind a handshake while it is asked whether the client may come in; None else."""
         self._proof = ("", "")
         """Of which peer which credentials were last found to be right here: mostly they are the same all the time."""
-        self._unsent = 0
-        """How many bytes of replies it had not read when it was last looked at."""
         self._phase = _FRESH
         self._since = 0.0
         """When the present phase began, at the latest: the wheel's time may be a tick old, and nobody is cut early."""
@@ -293,69 +269,10 @@ class HttpExchanges(asyncio.Protocol, Connection):
             self._serve()
 
     def _reply(self, request: Request, reply: Reply) -> None:
-        shared = self._shared
-        if shared.verbose:
-            log.debug("answered", method=request.method, status=reply.status, peer=request.peer)
-        shared.stats.http_responses[reply.status // 100] += 1
-        if reply.code:
-            shared.stats.errors[reply.code] += 1
-            if shared.node.hub.watched:
-                shared.node.refused(request.path, reply)
-            if request.upgrade:
-                shared.stats.handshakes_refused[reply.code] += 1
-        if shared.cors_origins:
-            reply = with_cors(request, reply, shared.cors_origins)
-        keep_alive = request.keep_alive and not request.upgrade and not shared.draining
-        head_only = request.method == "HEAD"
-        encoded = shared.replies.encode(reply, keep_alive, head_only, request.version, request.secure)
-        if shared.logs_access:
-            access.answered(request, reply.status, len(encoded))
-        if not self._replies:
-            shared.unsent.add(self, self._send)
-        self._replies.append(encoded)
-        if len(encoded) > _LARGE:
-            self._send()
+        keep_alive = request.keep_alive and not request.upgrade and not self._shared.draining
         if not keep_alive:
             self._queue.clear()
-            self._linger()
-
-    def _send(self) -> None:
-        """Write the replies that wait, in one piece. At the latest the end of the loop's turn does that."""
-        replies = self._replies
-        if replies:
-            self._transport.write(replies[0] if len(replies) == 1 else b"".join(replies))
-            replies.clear()
-
-    def _close(self) -> None:
-        self._send()
-        self._transport.close()
-
-    def _refuse(self, refusal: Refusal) -> None:
-        """What came is no request, or too much: answer that and close."""
-        self._say_last(refusal)
-        self._linger()
-
-    def _say_last(self, refusal: Refusal) -> None:
-        shared = self._shared
-        shared.stats.errors[refusal.code] += 1
-        shared.stats.http_responses[refusal.status // 100] += 1
-        encoded = shared.replies.encode(refusal.reply(), keep_alive=False, secure=self._secure)
-        self._replies.append(encoded)
-        if shared.logs_access:
-            access.not_a_request(peer_address(self._transport), refusal.status, len(encoded))
-
-    def _linger(self) -> None:
-        """End our side; the client's end, or a short while, ends the rest (RFC 9112 9.6)."""
-        self._send()
-        self._lingering = True
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-            self._unsent = self._transport.get_write_buffer_size()
-            self._shared.wheel.arm(self, self._shared.wheel.now + LINGER_S)
-            if not self._transport.is_reading():
-                self._transport.resume_reading()
-        else:
-            self._transport.close()
+        self._reply_with(request, reply, keep_alive)
 
     def give_up(self) -> None:
         """Too much waits in this process, and the body that this client sends is among the largest."""
@@ -412,25 +329,12 @@ class HttpExchanges(asyncio.Protocol, Connection):
         else:
             self._close()
 
-    def _unless_moving(self, patience_s: float) -> None:
-        """Cut a client, unless it has read some of its replies since it was last looked at."""
-        unsent = self._transport.get_write_buffer_size()
-        if 0 < unsent < self._unsent:
-            self._unsent = unsent
-            self._shared.wheel.arm(self, self._shared.wheel.now + patience_s)
-        else:
-            self._transport.abort()
-
     def drain(self) -> None:
         """The server is stopping: what is under way is answered, with "Connection: close"."""
         if self._early is not None and self._poll is not None:
             self._poll.cancel()
         elif not self._busy and self._phase not in (HEAD, BODY) and not self._lingering:
             self._close()
-
-    def abort(self) -> None:
-        """Let go of the client at once."""
-        self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone."""
@@ -443,12 +347,3 @@ class HttpExchanges(asyncio.Protocol, Connection):
         self._replies.clear()
         if self._poll is not None:
             self._poll.cancel()
-
-
-def peer_address(transport: asyncio.BaseTransport) -> str:
-    """The client's "ip:port"; IPv4 is shown as such when it came in on an IPv6 socket."""
-    peername = transport.get_extra_info("peername")
-    if not isinstance(peername, tuple):
-        return "unknown:0"
-    host, port = str(peername[0]).removeprefix("::ffff:"), peername[1]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -12,9 +12,9 @@ import structlog
 
 from pushery.core.wheel import NEVER
 from pushery.server.door import Door
-from pushery.server.exchanges import peer_address
 from pushery.server.http import HttpConnection
 from pushery.server.proxies import is_trusted
+from pushery.server.replying import peer_address
 from pushery.server.shared import TICK_S, Connection
 from pushery.wire.proxyprotocol import ProxyHeader, ProxyHeaderError, ProxyHeaderReader
 

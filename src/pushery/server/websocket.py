@@ -22,7 +22,7 @@ from pushery.core.wheel import NEVER
 from pushery.node import Place
 from pushery.server.access import NO_CODE, Visit
 from pushery.server.compression import SharedDeflater
-from pushery.server.exchanges import peer_address
+from pushery.server.replying import peer_address
 from pushery.server.sending import plain_socket
 from pushery.server.shared import LARGE_PIECE, Connection, Shared
 from pushery.wire.websocket import CLOSE, PING, PONG, TEXT, FrameReader, Message, close_frame, encode_frame

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from pushery.server.exchanges import HttpExchanges, peer_address
+from pushery.server.exchanges import HttpExchanges
 from pushery.server.http import HttpConnection
+from pushery.server.replying import peer_address
 from pushery.wire.websocket import payload_of, split_frames
 from tests.node.fakes import in_loop, turns, until
 from tests.server.unit.memory import KEY, SUPER_AUTH, Scene, handshake, push_request, request
