@@ -212,7 +212,7 @@ def _encoded(door: Door, request: Request, reply: Reply) -> bytes:
     if reply.code:
         shared.stats.errors[reply.code] += 1
         if shared.node.hub.watched:
-            shared.node.refused(request.path, reply)
+            shared.node.refused(request.shown_path, reply)
         if request.upgrade:
             shared.stats.handshakes_refused[reply.code] += 1
     if shared.cors_origins:

@@ -16,7 +16,8 @@ class Request(msgspec.Struct):
     `peer` is the sender's "ip:port" ("[ip]:port" for IPv6). `upgrade` is true when the sender offers to go on
     in WebSocket frames: what follows the request on its connection is not another request. `secure` is true when it
     came by TLS. `verified` names the credentials that a dialect has found to be right. `began` is when its turn came,
-    in monotonic seconds, where somebody wants to know that.
+    in monotonic seconds, where somebody wants to know that. `shown` is the path as others may see it, in a log for
+    example, where it holds what lets its sender in; "" where it does not.
     """
 
     method: str
@@ -31,6 +32,12 @@ class Request(msgspec.Struct):
     secure: bool = False
     verified: str = ""
     began: float = 0.0
+    shown: str = ""
+
+    @property
+    def shown_path(self) -> str:
+        """The path as others may see it."""
+        return self.shown or self.path
 
     def header(self, name: bytes) -> bytes:
         """The value of the header `name` (lower case), b"" when it was not sent."""

@@ -52,7 +52,7 @@ class Visit:
     def __init__(self, request: Request, transport: str = WEBSOCKET) -> None:
         self._transport = transport
         self._peer = request.peer
-        self._path = request.path[:_LONGEST]
+        self._path = request.shown_path[:_LONGEST]
         self._began = time.monotonic()
         self.messages = 0
         """How many have come from the client."""
@@ -79,7 +79,7 @@ def answered(request: Request, status: int, size: int) -> None:
     _log.info(
         "request",
         method=request.method,
-        path=shown_target(request.path, request.query),
+        path=shown_target(request.shown_path, request.query),
         status=status,
         bytes=size,
         seconds=round(time.monotonic() - request.began, 6) if request.began else 0.0,

@@ -51,7 +51,7 @@ class Replying(Connection):
         if reply.code:
             shared.stats.errors[reply.code] += 1
             if shared.node.hub.watched:
-                shared.node.refused(request.path, reply)
+                shared.node.refused(request.shown_path, reply)
             if request.upgrade:
                 shared.stats.handshakes_refused[reply.code] += 1
         if shared.cors_origins:

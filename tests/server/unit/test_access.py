@@ -151,9 +151,24 @@ async def test_a_socket_over_http_leaves_the_same_lines_however_many_requests_it
         await turns()
         assert lines(logs, "socket_ends") == []
         scene.pass_time(EXPIRY_S + SLACK)
-    socket = {"transport": transport, "path": f"{page.base}/{target}", "peer": "203.0.113.9:4711"}
+    base, _, session = page.base.rpartition("/")
+    assert session not in str(logs)
+    socket = {"transport": transport, "path": f"{base}/***/{target}", "peer": "203.0.113.9:4711"}
     assert lines(logs, "socket_begins") == [{**socket, "user_agent": "a test"}]
     assert lines(logs, "socket_ends") == [{**socket, "code": 1006, "messages": 3}]
+    scene.close()
+
+
+@in_loop
+async def test_whatever_is_asked_of_a_session_its_name_is_not_shown() -> None:
+    scene = FallbackScene()
+    scene.shared.logs_access = True
+    page = Page(scene)
+    with capture_logs() as logs:
+        for method, last in (("OPTIONS", "xhr"), ("POST", "xhr_send"), ("POST", "xhr_streaming")):
+            await scene.connect().say(request(method, f"{page.base}/{last}", body=b"[]"), 3)
+    assert [line["status"] for line in lines(logs, "request")] == [204, 404, 200]
+    assert page.base.rpartition("/")[2] not in str(logs)
     scene.close()
 
 

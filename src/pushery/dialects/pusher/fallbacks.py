@@ -69,19 +69,27 @@ class PusherFallbacks:
 
     def send(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """POST {any prefix}/app/{key}/{server}/{session}/xhr_send"""
-        return Submit(_name(params), request.body, _sent, _malformed, _too_fast)
+        return Submit(_name(request, params), request.body, _sent, _malformed, _too_fast)
 
     def preflight(self, request: Request, params: Mapping[str, str]) -> Outcome:
         """OPTIONS of any of them: a page of any origin may, without credentials."""
+        _hide_session(request)
         return Reply(204, headers=_PREFLIGHT)
 
     def _receive(self, request: Request, params: Mapping[str, str], *, lasting: bool) -> Outcome:
         session = partial(self._sockets.session, request, params["key"])
-        return OpenStream(_name(params), session, lasting, _RECEIVING)
+        return OpenStream(_name(request, params), session, lasting, _RECEIVING)
 
 
-def _name(params: Mapping[str, str]) -> SessionName:
+def _hide_session(request: Request) -> None:
+    """Whoever knows what a session is called can speak in it, and take what is said to it."""
+    base, _, last = request.path.rpartition("/")
+    request.shown = f"{base.rpartition('/')[0]}/***/{last}"
+
+
+def _name(request: Request, params: Mapping[str, str]) -> SessionName:
     """The session that a path names. Raises Refusal."""
+    _hide_session(request)
     key, server, session = params["key"], params["server"], params["session"]
     if not 0 < len(server) <= _MAX_SERVER or not 0 < len(session) <= _MAX_SESSION:
         text = f"The path is /app/KEY/SERVER/SESSION/...: up to {_MAX_SERVER} and {_MAX_SESSION} characters"
