@@ -1,5 +1,8 @@
 """The fan-out, case by case: what is written at once, what slice by slice, and to whom."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pushery.core.audience import Audience
@@ -182,7 +185,7 @@ def test_writes_that_raise_cost_nobody_else_the_frame_and_are_noted(slice_size: 
     totals: list[int] = []
     at_once = fanout.publish(b"1;", (audience,), LAYER, totals.append)
     finish(fanout)
-    assert fanout.failures == 3
+    assert fanout.broken == clients[1::2]
     assert [client.taken for client in clients] == [[b"1;"], []] * 3
     assert (at_once, totals) == ((6, []) if slice_size == 100 else (None, [3]))
 
@@ -228,3 +231,26 @@ def test_what_is_gathered_is_written_when_it_has_become_large() -> None:
         assert len(pieces) == written
     fanout.flush()
     assert b"".join(pieces) == frame * 3
+
+
+WITHOUT_MEMORY = """
+import re, resource
+from pathlib import Path
+from pushery.core.fanout import FanOut
+
+taken = {1: [], 2: []}
+both, other = {1: taken[1].append}, {2: taken[2].append}
+fanout, frames = FanOut(10), [bytes(120_000), bytes(120_000), b"small"]
+for frame in frames[:2]:
+    fanout.publish(frame, (both,), None, print)
+fanout.publish(frames[2], (other,), None, print)
+in_use = int(re.search(r"VmSize:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (in_use + 100_000,) * 2)
+fanout.flush()
+print(fanout.broken, taken)
+"""
+
+
+def test_those_for_whom_there_is_no_memory_are_noted_and_the_others_get_their_frames() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_MEMORY], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "[1] {1: [], 2: [b'small']}\n"), done.stderr

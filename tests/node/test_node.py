@@ -134,7 +134,7 @@ async def test_pushes_are_counted_in_all_and_for_their_app(world: World) -> None
 
 
 @in_loop
-async def test_a_client_that_cannot_be_written_to_costs_nobody_else_anything_and_is_logged(world: World) -> None:
+async def test_a_client_that_cannot_be_written_to_costs_nobody_else_anything_and_is_closed(world: World) -> None:
     node = world.node()
     broken, sound = Client(node, KEY, "A:1"), Client(node, KEY, "A:1")
 
@@ -149,7 +149,8 @@ async def test_a_client_that_cannot_be_written_to_costs_nobody_else_anything_and
         node.publish(text("2"))
         await turns()
     assert sound.texts == ["1", "2"]
-    assert [entry["log_level"] for entry in logs] == ["error", "error"]
+    assert broken.closes == [codes.INTERNAL_ERROR]
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("writes_failed", "error")]
 
 
 # Huge audiences.

@@ -6,6 +6,8 @@ fan-out never asks. A subscriber is any object compared by identity.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import islice
+from operator import length_hint
 from typing import TypeAlias
 
 Write: TypeAlias = Callable[[bytes], object]
@@ -17,18 +19,19 @@ def size(audiences: Iterable[Audience]) -> int:
     return sum(map(len, audiences))
 
 
-def write_all(audience: Audience, frame: bytes) -> int:
-    """Hand `frame` to every subscriber; returns how many of the writes raised.
+def write_all(audience: Audience, frame: bytes) -> list[object]:
+    """Hand `frame` to every subscriber; returns those whose write raised.
 
     One broken subscriber must not cost the others their frame, so the loop resumes behind it. A write may swap entries
     of the audience, but must not add or remove any.
     """
-    failures = 0
+    broken: list[object] = []
     writes = iter(audience.values())
     while True:
         try:
             for write in writes:
                 write(frame)
-            return failures
+            return broken
         except Exception:
-            failures += 1
+            at = len(audience) - length_hint(writes) - 1
+            broken.append(next(islice(audience, at, None)))

@@ -27,7 +27,7 @@ GATHER_BYTES: Final = 256 * 1024
 class Broadcast:
     """Frames on their way to a huge audience."""
 
-    __slots__ = ("_data", "_frames", "_order", "_owed", "audiences", "failures", "on_done", "total", "without")
+    __slots__ = ("_data", "_frames", "_order", "_owed", "audiences", "broken", "on_done", "total", "without")
 
     def __init__(self, audiences: tuple[Audience, ...], without: object = None) -> None:
         self.audiences = audiences
@@ -42,7 +42,8 @@ class Broadcast:
         self._order = iter(list(self._owed))
         self.total = 0
         """How many they were handed to so far. A socket that leaves before its turn is not counted."""
-        self.failures = 0
+        self.broken: list[object] = []
+        """Those whose write raised."""
         self.on_done: list[Done] = []
         """Called with the total once nobody is owed anything."""
 
@@ -63,13 +64,13 @@ class Broadcast:
         write = audience.get(subscriber) if audience is not None else None
         if write is None:
             return
-        if not self._data:
-            self._data = b"".join(self._frames)
         try:
+            if not self._data:
+                self._data = b"".join(self._frames)
             write(self._data)
             self.total += 1
         except Exception:
-            self.failures += 1
+            self.broken.append(subscriber)
 
     def step(self, count: int) -> bool:
         """Serve the next `count`; True when that was all."""
@@ -95,21 +96,21 @@ class Gathered:
             self._left_out = {}
         self._left_out.setdefault(subscriber, set()).add(len(self.frames) - 1)
 
-    def write(self, data: bytes) -> int:
-        """Hand out `data`, all frames in one piece; returns how many writes raised."""
+    def write(self, data: bytes) -> list[object]:
+        """Hand out `data`, all frames in one piece; returns those whose write raised."""
         left_out, audience = self._left_out, self.audience
         if left_out is None:
             return write_all(audience, data)
         entries = {subscriber: audience[subscriber] for subscriber in left_out if subscriber in audience}
         audience.update(dict.fromkeys(entries, _skip))
-        failures = write_all(audience, data)
+        broken = write_all(audience, data)
         audience.update(entries)
         for subscriber, write in entries.items():
             missing = left_out[subscriber]
             theirs = [frame for position, frame in enumerate(self.frames) if position not in missing]
             if theirs:
-                failures += write_all({subscriber: write}, b"".join(theirs))
-        return failures
+                broken += write_all({subscriber: write}, b"".join(theirs))
+        return broken
 
 
 def _skip(frame: bytes) -> None:
@@ -119,13 +120,14 @@ def _skip(frame: bytes) -> None:
 class FanOut:
     """The publications of one app."""
 
-    __slots__ = ("_broadcasts", "_gathered", "_layer", "_pending", "_sealed", "failures", "slice_size")
+    __slots__ = ("_broadcasts", "_gathered", "_layer", "_pending", "_sealed", "broken", "slice_size")
 
     def __init__(self, slice_size: int) -> None:
         self.slice_size = slice_size
         """How many sockets are written before the event loop gets its turn."""
-        self.failures = 0
-        """Writes that raised, until whoever reports them sets it back to 0."""
+        self.broken: list[object] = []
+        """Subscribers who did not get what was theirs, for a write raised or there was no memory: to be taken out and
+        closed, since a stream with holes would be worse."""
         self._pending: dict[int, Gathered] = {}
         """What this turn of the loop has gathered, by the audience's identity."""
         self._gathered = 0
@@ -203,8 +205,12 @@ class FanOut:
             key = tuple(map(id, frames))
             data = joined.get(key)
             if data is None:
-                data = joined[key] = frames[0] if len(frames) == 1 else b"".join(frames)
-            self.failures += gathered.write(data)
+                try:
+                    data = joined[key] = frames[0] if len(frames) == 1 else b"".join(frames)
+                except MemoryError:
+                    self.broken += gathered.audience
+                    continue
+            self.broken += gathered.write(data)
 
     def before_joining(self) -> None:
         """Somebody is about to join an audience: what was published so far is not for them."""
@@ -224,7 +230,7 @@ class FanOut:
         broadcast = self._broadcasts[0]
         if broadcast.step(self.slice_size):
             self._broadcasts.popleft()
-            self.failures += broadcast.failures
+            self.broken += broadcast.broken
             for done in broadcast.on_done:
                 done(broadcast.total)
         return bool(self._broadcasts)

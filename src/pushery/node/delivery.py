@@ -5,12 +5,16 @@ Invariant: what is handed over within one turn of the loop is written at the lat
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
 
 import structlog
 
+from pushery.core import codes
 from pushery.core.fanout import Done, FanOut
 from pushery.core.hub import Crowd
 from pushery.core.stats import Stats
+from pushery.node.peers import Peer
 
 log = structlog.get_logger("pushery.node")
 
@@ -60,15 +64,18 @@ class Delivery:
         fanouts, self._unflushed = self._unflushed, {}
         for fanout in fanouts:
             fanout.flush()
-            self._note_failures(fanout)
+            if fanout.broken:
+                self._end_broken(fanout)
 
-    def _note_failures(self, fanout: FanOut) -> None:
-        """Writes do not fail but through a defect of ours; then it must not go unnoticed."""
-        failures = fanout.failures
-        if failures:
-            fanout.failures = 0
-            self._stats.errors["write_failed"] += failures
-            log.error("writes_failed", count=failures)
+    def _end_broken(self, fanout: FanOut) -> None:
+        """Writes do not fail but without memory or through a defect of ours: that must not go unnoticed, neither here
+        nor by the clients, who would never know what they have missed."""
+        broken, fanout.broken = fanout.broken, []
+        self._stats.errors["write_failed"] += len(broken)
+        log.error("writes_failed", count=len(broken))
+        for peer in cast("list[Peer]", broken):
+            with suppress(Exception):  # then the server's wheel finds it
+                peer.close(codes.INTERNAL_ERROR)
 
     def _count(self, crowd: Crowd, total: int, size: int) -> None:
         crowd.messages_out += total
@@ -87,7 +94,8 @@ class Delivery:
                 loop.call_soon(step)
             else:
                 self._stepping.discard(fanout)
-                self._note_failures(fanout)
+            if fanout.broken:
+                self._end_broken(fanout)
 
         loop.call_soon(step)
 
