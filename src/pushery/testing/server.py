@@ -70,6 +70,8 @@ class RunningServer:
         try:
             self._loop = self._started.result(_PATIENCE_S)
         except BaseException:
+            if self._started.done():  # with nothing more to come
+                self._thread.join(_PATIENCE_S)
             self._clean_up()
             raise
         return self
@@ -77,7 +79,7 @@ class RunningServer:
     def stop(self) -> None:
         """Close all sockets and end the thread."""
         if self._stopping is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._started.result(_PATIENCE_S).call_soon_threadsafe(self._stopping.set)
             self._thread.join(_PATIENCE_S)
         self._clean_up()
 
@@ -192,14 +194,14 @@ class RunningServer:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        self._stopping = asyncio.Event()
         try:
             await self._server.start()
         except BaseException as error:
             self._started.set_exception(error)
             return
+        stopping = self._stopping = asyncio.Event()
         self._started.set_result(asyncio.get_running_loop())
-        await self._stopping.wait()
+        await stopping.wait()
         await self._server.stop()
 
 
