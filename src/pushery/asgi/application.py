@@ -17,9 +17,8 @@ from pushery.asgi.sockets import AsgiPeer
 from pushery.config import Settings
 from pushery.core.effects import AskHook, OpenSocket, OpenStream, Session
 from pushery.core.exchange import Refusal, Reply, Request
-from pushery.server import access
-from pushery.server.cors import with_cors
 from pushery.server.door import Answer, Door
+from pushery.server.replying import encoded_reply
 from pushery.server.shared import stopping
 from pushery.wire.handshake import check_handshake
 
@@ -130,7 +129,7 @@ class PusheryApp:
             reply = Refusal(413, "body_too_large", message).reply()
         else:
             reply = await self._reply(door, request)
-        for each in reply_messages(_encoded(door, request, reply)):
+        for each in reply_messages(encoded_reply(door.shared, request, reply, keep_alive=True)):
             await send(each)
 
     async def _reply(self, door: Door, request: Request) -> Reply:
@@ -199,25 +198,7 @@ async def _read_body(receive: Receive, limit: int) -> bytes | None:
 async def _deny(door: Door, request: Request, reply: Reply, scope: Scope, send: Send) -> None:
     """Refuse a handshake, in our words where the ASGI server lets us."""
     if _DENIAL in (scope.get("extensions") or {}):
-        for message in reply_messages(_encoded(door, request, reply), _DENIAL):
+        for message in reply_messages(encoded_reply(door.shared, request, reply, keep_alive=True), _DENIAL):
             await send(message)
     else:
         await send({"type": "websocket.close", "code": 1008, "reason": reply.code})
-
-
-def _encoded(door: Door, request: Request, reply: Reply) -> bytes:
-    """The reply as the server itself would have sent it, counted and logged as that is."""
-    shared = door.shared
-    shared.stats.http_responses[reply.status // 100] += 1
-    if reply.code:
-        shared.stats.errors[reply.code] += 1
-        if shared.node.hub.watched:
-            shared.node.refused(request.shown_path, reply)
-        if request.upgrade:
-            shared.stats.handshakes_refused[reply.code] += 1
-    if shared.cors_origins:
-        reply = with_cors(request, reply, shared.cors_origins)
-    encoded = shared.replies.encode(reply, head_only=request.method == "HEAD", secure=request.secure)
-    if shared.logs_access:
-        access.answered(request, reply.status, len(encoded))
-    return encoded

@@ -14,7 +14,7 @@ from pushery.core.exchange import Refusal, Reply, Request
 from pushery.server import access
 from pushery.server.cors import with_cors
 from pushery.server.door import Door
-from pushery.server.shared import LINGER_S, Connection
+from pushery.server.shared import LINGER_S, Connection, Shared
 
 log = structlog.get_logger("pushery.server")
 
@@ -44,24 +44,9 @@ class Replying(Connection):
 
     def _reply_with(self, request: Request, reply: Reply, keep_alive: bool) -> None:
         """Answer a request. Not kept alive, the connection ends with that."""
-        shared = self._shared
-        if shared.verbose:
-            log.debug("answered", method=request.method, status=reply.status, peer=request.peer)
-        shared.stats.http_responses[reply.status // 100] += 1
-        if reply.code:
-            shared.stats.errors[reply.code] += 1
-            if shared.node.hub.watched:
-                shared.node.refused(request.shown_path, reply)
-            if request.upgrade:
-                shared.stats.handshakes_refused[reply.code] += 1
-        if shared.cors_origins:
-            reply = with_cors(request, reply, shared.cors_origins)
-        head_only = request.method == "HEAD"
-        encoded = shared.replies.encode(reply, keep_alive, head_only, request.version, request.secure)
-        if shared.logs_access:
-            access.answered(request, reply.status, len(encoded))
+        encoded = encoded_reply(self._shared, request, reply, keep_alive)
         if not self._replies:
-            shared.unsent.add(self, self._send)
+            self._shared.unsent.add(self, self._send)
         self._replies.append(encoded)
         if len(encoded) > _LARGE:
             self._send()
@@ -118,6 +103,25 @@ class Replying(Connection):
     def abort(self) -> None:
         """Let go of the client at once."""
         self._transport.abort()
+
+
+def encoded_reply(shared: Shared, request: Request, reply: Reply, keep_alive: bool) -> bytes:
+    """The reply as bytes of HTTP/1, counted and logged, and told to whoever watches the app."""
+    if shared.verbose:
+        log.debug("answered", method=request.method, status=reply.status, peer=request.peer)
+    shared.stats.http_responses[reply.status // 100] += 1
+    if reply.code:
+        shared.stats.errors[reply.code] += 1
+        if shared.node.hub.watched:
+            shared.node.refused(request.shown_path, reply)
+        if request.upgrade:
+            shared.stats.handshakes_refused[reply.code] += 1
+    if shared.cors_origins:
+        reply = with_cors(request, reply, shared.cors_origins)
+    encoded = shared.replies.encode(reply, keep_alive, request.method == "HEAD", request.version, request.secure)
+    if shared.logs_access:
+        access.answered(request, reply.status, len(encoded))
+    return encoded
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:
